@@ -1,0 +1,54 @@
+"""What the stub server is told: its capacity, its queue and how it turns clients away."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from server_stub.settings import Count, OrNone, PositiveCount, PositiveSeconds, Seconds, Settings
+
+
+class ServiceTime(Settings):
+    """How long one worker is busy with one handshake."""
+
+    kind: Literal["constant", "exponential", "lognormal"] = "lognormal"
+    mean: PositiveSeconds = 0.02
+    """Seconds."""
+    cv: Annotated[float, Field(gt=0, strict=True)] | None = None
+    """Coefficient of variation (standard deviation over mean) of a lognormal; 0.5 unless set,
+    the spread of a handshake that mostly waits for one look-up."""
+
+    @model_validator(mode="after")
+    def _only_a_lognormal_has_a_free_spread(self) -> "ServiceTime":
+        if self.cv is not None and self.kind != "lognormal":
+            raise ValueError(f"cv belongs to kind = 'lognormal'; {self.kind!r} has a fixed spread")
+        return self
+
+
+class ServerConfig(Settings):
+    """A node of the stub: `workers` that each serve one handshake at a time, and a FIFO backlog."""
+
+    port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 0
+    """TCP port on 127.0.0.1 for the live engine; 0 lets the kernel choose a free one."""
+    workers: PositiveCount = 2
+    service_time: ServiceTime = ServiceTime()
+    backlog: Count = 400
+    """Waiting handshakes; those in service do not count."""
+    listen_backlog: PositiveCount = 4096
+    """The kernel's queue of connections nobody has accepted yet; it holds one more than this."""
+    overflow: Literal["reject", "reset", "drop"] = "reject"
+    """What an arrival meets when the backlog is full: HTTP 503, a TCP reset, or silence (the
+    server stops accepting, so that the kernel's queue fills)."""
+    abandoned: Literal["serve", "skip"] = "serve"
+    """Whether service is spent on a client that has given up."""
+    retry_after: Annotated[Seconds | None, OrNone] = None
+    """Seconds announced in the Retry-After header of a 503; "none" announces nothing."""
+    max_connections: Annotated[PositiveCount | None, OrNone] = None
+    """Connections (open or being served) beyond which an arrival is turned away like an overflow;
+    "none" for no limit."""
+    request_timeout: PositiveSeconds = 10.0
+    """How long a peer may take to send its complete upgrade request before it is cut off."""
+
+    @property
+    def capacity(self) -> float:
+        """Handshakes per second that the workers can serve: workers / mean service time."""
+        return self.workers / self.service_time.mean

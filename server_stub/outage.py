@@ -1,0 +1,105 @@
+"""What is down when, and how it breaks: outages as written, and the windows they unfold into."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from server_stub.settings import PositiveCount, PositiveSeconds, Seconds, Settings
+
+
+class OutageKind(StrEnum):
+    """How a node goes away (RULES 14 and 15)."""
+
+    GRACEFUL = "graceful"
+    """Close frames, 503 to those who wait, listener closed."""
+    CRASH = "crash"
+    """TCP resets for everybody, listener closed."""
+    FREEZE = "freeze"
+    """Sockets stay open; nobody reads, answers or accepts until the thaw."""
+
+
+CloseCode = Annotated[int, Field(ge=1000, le=4999, strict=True)]
+
+
+class Outage(Settings):
+    """One `[[outage]]` of a scenario; with `every` it repeats."""
+
+    kind: Literal[OutageKind.GRACEFUL, OutageKind.CRASH, OutageKind.FREEZE] = OutageKind.GRACEFUL
+    starts_at: Seconds
+    down_for: PositiveSeconds
+    every: PositiveSeconds | None = None
+    """Seconds from one start to the next, when the outage repeats."""
+    count: PositiveCount = 1
+    """How often it happens."""
+    close_code: CloseCode | None = None
+    """Close code of a graceful outage; 1012 (service restart) unless set."""
+    refuse: Annotated[bool, Field(strict=True)] | None = None
+    """While down: is the listening socket closed, so that a connect is refused at once (true
+    unless set), or open with nobody accepting? A freeze never refuses."""
+    lost_at_thaw: Annotated[bool, Field(strict=True)] = False
+    """Does a freeze end in a restart that resets the connections that are still open?"""
+
+    @model_validator(mode="after")
+    def _settings_fit_the_kind(self) -> "Outage":
+        if self.count > 1 and self.every is None:
+            raise ValueError(f"count = {self.count} needs `every`, the seconds between two starts")
+        if self.every is not None and self.every <= self.down_for:
+            raise ValueError(f"every = {self.every:g} must exceed down_for = {self.down_for:g}")
+        if self.close_code is not None and self.kind is not OutageKind.GRACEFUL:
+            raise ValueError(f"close_code belongs to kind = 'graceful', not {self.kind.value!r}")
+        if self.kind is OutageKind.FREEZE and self.refuse:
+            raise ValueError("refuse = true contradicts kind = 'freeze': its sockets stay open")
+        if self.lost_at_thaw and self.kind is not OutageKind.FREEZE:
+            raise ValueError(f"lost_at_thaw belongs to kind = 'freeze', not {self.kind.value!r}")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutageWindow:
+    """One stretch of downtime; `index` numbers them by start over the whole schedule."""
+
+    index: int
+    kind: OutageKind
+    starts_at: float
+    ends_at: float
+    close_code: int
+    refuse: bool
+    lost_at_thaw: bool
+
+
+def unfold(outages: Iterable[Outage]) -> tuple[OutageWindow, ...]:
+    """The windows of downtime of a schedule, in order of their start.
+
+    Raises:
+        ValueError: Two windows overlap.
+    """
+    spans = sorted(
+        (
+            (outage.starts_at + turn * (outage.every or 0.0), outage)
+            for outage in outages
+            for turn in range(outage.count)
+        ),
+        key=lambda span: span[0],
+    )
+    windows = tuple(
+        OutageWindow(
+            index=index,
+            kind=OutageKind(outage.kind),
+            starts_at=starts_at,
+            ends_at=starts_at + outage.down_for,
+            close_code=outage.close_code or 1012,
+            refuse=outage.kind is not OutageKind.FREEZE and outage.refuse is not False,
+            lost_at_thaw=outage.lost_at_thaw,
+        )
+        for index, (starts_at, outage) in enumerate(spans)
+    )
+    for earlier, later in zip(windows, windows[1:], strict=False):
+        if later.starts_at < earlier.ends_at:
+            raise ValueError(
+                f"the outage at {later.starts_at:g} s starts before the one at "
+                f"{earlier.starts_at:g} s has ended ({earlier.ends_at:g} s)"
+            )
+    return windows

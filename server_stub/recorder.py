@@ -1,0 +1,88 @@
+"""What a server writes down: its state every 10 ms, broken connections, outages, its own lag."""
+
+import math
+from pathlib import Path
+
+from server_stub.outage import OutageKind, OutageWindow
+from server_stub.tables import LOSSES, OUTAGES, SERVER, SERVICES, TableWriter
+from server_stub.wire import Identity
+
+INTERVAL = 0.01
+"""Seconds per row of the `server` table."""
+
+_COUNTED = ("arrivals", "admitted", "completed", "wasted", "rejected")
+
+
+class ServerRecorder:
+    """The server's tables, on disk as streams or in memory; instants are readings of its clock."""
+
+    def __init__(self, directory: Path | None = None, *, node: int = 0) -> None:
+        """Open the tables.
+
+        Args:
+            directory: Where the streams go; None keeps the tables in memory.
+            node: The node these records are about.
+        """
+        self.server, self.losses, self.outages, self.services = (
+            TableWriter(schema, directory and directory / f"{schema.name}-{node}.arrows")
+            for schema in (SERVER, LOSSES, OUTAGES, SERVICES)
+        )
+        self.totals = dict.fromkeys(_COUNTED, 0)
+        self._node = node
+        self._interval: int | None = None
+        self._counts = dict.fromkeys(_COUNTED, 0)
+        self._levels = (0, 0, 0)
+        self._peaks = (0, 0, 0)
+
+    def count(self, now: float, what: str) -> None:
+        """One more of `arrivals`, `admitted`, `completed`, `wasted` or `rejected`."""
+        self._advance(now)
+        self._counts[what] += 1
+        self.totals[what] += 1
+
+    def level(self, now: float, *, connected: int, backlog: int, busy_workers: int) -> None:
+        """How many connections are open, handshakes wait and workers are busy, from now on."""
+        self._advance(now)
+        self._levels = (connected, backlog, busy_workers)
+        self._peaks = tuple(map(max, self._peaks, self._levels))
+
+    def service(self, due_at: float, now: float) -> None:
+        """A service that was due to end then has ended now."""
+        self.services.append(due_at, now - due_at)
+
+    def loss(self, whose: Identity, outage: int, now: float) -> None:
+        """A connection broke; -1 stands for no outage."""
+        self.losses.append(whose.client, whose.episode, outage, now)
+
+    def outage(self, window: OutageWindow, starts_at: float, ends_at: float) -> None:
+        """An outage as it really happened; an infinite end lies past the end of the run."""
+        kind = list(OutageKind).index(window.kind)
+        self.outages.append(window.index, kind, self._node, starts_at, ends_at)
+
+    def flush(self) -> None:
+        """Hand everything recorded so far to the operating system."""
+        for table in (self.server, self.losses, self.outages, self.services):
+            table.flush()
+
+    def close(self, now: float) -> None:
+        """Write the interval under way and end the streams."""
+        self._advance(now + INTERVAL)
+        for table in (self.server, self.losses, self.outages, self.services):
+            table.close()
+
+    def _advance(self, now: float) -> None:
+        """Write the intervals that have passed; in those without an event the levels just stand."""
+        interval = math.floor(now / INTERVAL)
+        if self._interval is None:
+            self._interval = interval
+        while self._interval < interval:
+            self.server.append(
+                self._interval * INTERVAL,
+                self._node,
+                *self._counts.values(),
+                math.nan,
+                *self._peaks,
+            )
+            self._counts = dict.fromkeys(_COUNTED, 0)
+            self._peaks = self._levels
+            self._interval += 1

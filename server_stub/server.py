@@ -1,0 +1,348 @@
+"""The stub server: a thin Trio shell around desk, outage schedule and handshake.
+
+Every accepted peer has one task, which owns the peer's stream and is its error boundary. What
+must happen to a peer from outside (its service is done, the node goes down) reaches that task as
+the cancellation of the scope in which it waits, or as the reset of its stream.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import trio
+from wsproto.connection import Connection
+from wsproto.events import CloseConnection, Message, Ping, TextMessage
+
+from server_stub.admission import Decision, Desk, Job
+from server_stub.config import ServerConfig
+from server_stub.draws import Purpose, uniform
+from server_stub.handshake import MALFORMED, Handshake, PeerLeftError
+from server_stub.outage import OutageKind, OutageWindow
+from server_stub.recorder import ServerRecorder
+from server_stub.service import service_time
+from server_stub.streams import Port, Stream
+from server_stub.wire import (
+    APPLICATION_PING,
+    APPLICATION_PONG,
+    OVERLOADED,
+    RAMP_EPISODE,
+    Identity,
+    identity_of,
+)
+
+_CLOSE_TIMEOUT = 1.0
+"""Seconds that a peer gets to answer a close frame."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Visit(Job):
+    """A job at the desk, and the scope in which its peer's task waits for the outcome."""
+
+    stream: Stream
+    waiting: trio.CancelScope = field(default_factory=trio.CancelScope)
+    turned_away: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Session:
+    """An open connection, and the scope in which its task listens."""
+
+    identity: Identity
+    stream: Stream
+    listening: trio.CancelScope = field(default_factory=trio.CancelScope)
+    farewell: int = 0
+    """The close code to send when the scope is cancelled."""
+
+
+class _Gate:
+    """Something tasks wait in front of while it is shut."""
+
+    def __init__(self, *, is_open: bool) -> None:
+        self._opened = trio.Event()
+        self.set(is_open=is_open)
+
+    def set(self, *, is_open: bool) -> None:
+        if is_open:
+            self._opened.set()
+        elif self._opened.is_set():
+            self._opened = trio.Event()
+
+    async def passed(self) -> None:
+        """Wait until it is open; no checkpoint when it already is."""
+        while not self._opened.is_set():
+            await self._opened.wait()
+
+
+class Server:
+    """One node of the stub.
+
+    Run it with `run`, in a task of its own; it goes down and comes back as `follow` says.
+    """
+
+    def __init__(
+        self, config: ServerConfig, *, port: Port, seed: int, recorder: ServerRecorder
+    ) -> None:
+        self._config = config
+        self._port = port
+        self._seed = seed
+        self._recorder = recorder
+        self._desk: Desk[_Visit] = Desk(config)
+        self._bell = trio.CancelScope()
+        self._unread: set[Stream] = set()
+        self._sessions: set[_Session] = set()
+        self._accepting = trio.CancelScope()
+        self._up = _Gate(is_open=True)
+        self._has_room = _Gate(is_open=True)
+        self._thawed = _Gate(is_open=True)
+        self._n_foreign = 0
+
+    @property
+    def n_connected(self) -> int:
+        """How many connections are open."""
+        return len(self._sessions)
+
+    async def run(self) -> None:
+        """Listen and serve until cancelled."""
+        self._port.listen()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._work_the_desk)
+                nursery.start_soon(self._accept_peers, nursery)
+        finally:
+            self._port.close()
+
+    async def follow(self, windows: Sequence[OutageWindow], *, origin: float) -> None:
+        """Go down and come back on schedule.
+
+        Args:
+            windows: The outages, by start.
+            origin: The clock reading that is t = 0.
+        """
+        for window in windows:
+            await trio.sleep_until(origin + window.starts_at)
+            started_at = trio.current_time()
+            ended_at = math.inf
+            self._go_down(window, started_at)
+            try:
+                await trio.sleep_until(origin + window.ends_at)
+                ended_at = trio.current_time()
+                self._come_back(window, ended_at)
+            finally:
+                self._recorder.outage(window, started_at, ended_at)
+
+    # The outage
+
+    def _go_down(self, window: OutageWindow, now: float) -> None:
+        self._up.set(is_open=False)
+        self._accepting.cancel()
+        if window.kind is OutageKind.FREEZE:
+            self._thawed.set(is_open=False)
+            self._desk.pause(now)
+            for session in self._sessions:
+                self._recorder.loss(session.identity, window.index, now)
+        else:
+            self._disconnect_everybody(window, now)
+        self._changed(now)
+
+    def _disconnect_everybody(self, window: OutageWindow, now: float) -> None:
+        if window.refuse:
+            self._port.refuse()
+        else:
+            self._port.hold()
+        for stream in self._unread:
+            stream.reset()
+        graceful = window.kind is OutageKind.GRACEFUL
+        for visit in self._desk.clear():
+            if graceful:
+                visit.turned_away = True
+                visit.waiting.cancel()
+            else:
+                visit.stream.reset()
+        for session in self._sessions:
+            self._recorder.loss(session.identity, window.index, now)
+            if graceful:
+                session.farewell = window.close_code
+                session.listening.cancel()
+            else:
+                session.stream.reset()
+
+    def _come_back(self, window: OutageWindow, now: float) -> None:
+        if window.kind is OutageKind.FREEZE:
+            self._desk.resume(now)
+            self._thawed.set(is_open=True)
+            if window.lost_at_thaw:
+                for session in self._sessions:
+                    session.stream.reset()
+        elif window.refuse:
+            self._port.listen()
+        self._up.set(is_open=True)
+        self._changed(now)
+
+    # The desk
+
+    async def _work_the_desk(self) -> None:
+        while True:
+            with trio.CancelScope(deadline=self._desk.next_due()) as self._bell:
+                await trio.sleep_forever()
+            now = trio.current_time()
+            self._finish_services(now)
+            self._changed(now)
+
+    def _finish_services(self, now: float) -> None:
+        for visit in self._desk.finish(now):
+            self._recorder.service(visit.due_at, now)
+            self._recorder.count(now, "completed")
+            if visit.abandoned:
+                self._recorder.count(now, "wasted")
+            visit.waiting.cancel()
+
+    def _changed(self, now: float) -> None:
+        """The desk or the set of connections is not what it was."""
+        self._bell.deadline = self._desk.next_due()
+        self._has_room.set(
+            is_open=self._config.overflow != "drop" or self._room() > len(self._unread)
+        )
+        self._recorder.level(
+            now,
+            connected=len(self._sessions),
+            backlog=self._desk.backlog,
+            busy_workers=self._desk.busy_workers,
+        )
+
+    def _room(self) -> float:
+        """How many more arrivals can be taken in."""
+        room: float = self._desk.room
+        if self._config.max_connections is not None:
+            present = len(self._sessions) + self._desk.backlog + self._desk.busy_workers
+            room = min(room, self._config.max_connections - present)
+        return room
+
+    # The peers
+
+    async def _accept_peers(self, nursery: trio.Nursery) -> None:
+        while True:
+            await self._up.passed()
+            with trio.CancelScope() as self._accepting:
+                while True:
+                    await self._has_room.passed()
+                    stream = await self._port.accept()
+                    self._unread.add(stream)
+                    self._changed(trio.current_time())
+                    nursery.start_soon(self._receive_peer, stream)
+
+    async def _receive_peer(self, stream: Stream) -> None:
+        """Everything that happens to one peer; whatever it sends ends with it."""
+        try:
+            handshake = await self._read_request(stream)
+            if handshake is not None:
+                await self._answer(stream, handshake)
+        except (*MALFORMED, PeerLeftError, OSError, trio.ClosedResourceError):
+            pass
+        finally:
+            stream.close()
+
+    async def _read_request(self, stream: Stream) -> Handshake | None:
+        try:
+            with trio.move_on_after(self._config.request_timeout):
+                handshake = await Handshake.read(stream)
+                await self._thawed.passed()
+                return handshake
+            return None
+        finally:
+            self._unread.discard(stream)
+            self._changed(trio.current_time())
+
+    async def _answer(self, stream: Stream, handshake: Handshake) -> None:
+        now = trio.current_time()
+        identity = identity_of(handshake.target) or self._foreigner()
+        self._recorder.count(now, "arrivals")
+        self._finish_services(now)
+        if identity.episode == RAMP_EPISODE:
+            self._recorder.count(now, "admitted")
+        elif not await self._serve(identity, stream, handshake, now):
+            return
+        await self._hold_session(identity, stream, handshake)
+
+    def _foreigner(self) -> Identity:
+        """A client that does not say who it is gets the number of its arrival."""
+        self._n_foreign += 1
+        return Identity(client=self._n_foreign - 1, episode=1, attempt=1)
+
+    async def _serve(
+        self, identity: Identity, stream: Stream, handshake: Handshake, now: float
+    ) -> bool:
+        """Let a peer through the desk; False when it was turned away or has left."""
+        draw = uniform(
+            self._seed, Purpose.SERVICE, identity.client, identity.episode, identity.attempt
+        )
+        visit = _Visit(
+            arrived_at=now,
+            service_time=service_time(self._config.service_time, draw),
+            stream=stream,
+        )
+        if self._room() <= 0 or self._desk.arrive(visit) is Decision.OVERFLOW:
+            self._recorder.count(now, "rejected")
+            self._changed(now)
+            await self._overflow(stream, handshake)
+            return False
+        self._recorder.count(now, "admitted")
+        self._changed(now)
+        with visit.waiting:
+            # Before the 101 a client has nothing to say: whatever arrives is its farewell.
+            await stream.receive_some()
+            await self._thawed.passed()
+            now = trio.current_time()
+            self._desk.leave(visit, now)
+            self._changed(now)
+            return False
+        if visit.turned_away:
+            await self._reject(handshake)
+        return not visit.turned_away
+
+    async def _overflow(self, stream: Stream, handshake: Handshake) -> None:
+        if self._config.overflow == "reset":
+            stream.reset()
+        else:
+            await self._reject(handshake)
+
+    async def _reject(self, handshake: Handshake) -> None:
+        headers = []
+        if self._config.retry_after is not None:
+            headers.append((b"Retry-After", f"{math.ceil(self._config.retry_after)}".encode()))
+        await handshake.reject(OVERLOADED, headers)
+
+    async def _hold_session(
+        self, identity: Identity, stream: Stream, handshake: Handshake
+    ) -> None:
+        session = _Session(identity, stream)
+        self._sessions.add(session)
+        self._changed(trio.current_time())
+        try:
+            connection = await handshake.accept()
+            del handshake
+            with session.listening:
+                await self._converse(stream, connection)
+                return
+            await stream.send_all(connection.send(CloseConnection(code=session.farewell)))
+            with trio.move_on_after(_CLOSE_TIMEOUT):
+                while await stream.receive_some():
+                    pass
+        finally:
+            self._sessions.discard(session)
+            self._changed(trio.current_time())
+
+    async def _converse(self, stream: Stream, connection: Connection) -> None:
+        """Answer pings and echo messages until the peer closes."""
+        while data := await stream.receive_some():
+            await self._thawed.passed()
+            connection.receive_data(data)
+            for event in connection.events():
+                match event:
+                    case Ping() | CloseConnection():
+                        await stream.send_all(connection.send(event.response()))
+                        if isinstance(event, CloseConnection):
+                            return
+                    case TextMessage(data=text) if text == APPLICATION_PING:
+                        await stream.send_all(connection.send(TextMessage(data=APPLICATION_PONG)))
+                    case Message():
+                        await stream.send_all(connection.send(event))

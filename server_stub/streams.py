@@ -1,0 +1,182 @@
+"""The seam to the network: byte streams and ports, and their real form over kernel sockets.
+
+Both sides of herd use these, and the in-memory network has the same shape. A stream fails with
+the operating system's own errors: ConnectionResetError, BrokenPipeError, ConnectionRefusedError.
+"""
+
+import errno
+import socket
+import struct
+from typing import Protocol
+
+import trio
+
+_RECEIVE_SIZE = 16_384
+_LINGER_ZERO = struct.pack("ii", 1, 0)
+_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+class Stream(Protocol):
+    """One TCP connection, or what looks like one."""
+
+    async def send_all(self, data: bytes) -> None:
+        """Send everything, waiting for the peer to make room."""
+
+    async def receive_some(self) -> bytes:
+        """Whatever has arrived, waiting for at least one byte; empty when the peer has ended."""
+
+    def close(self) -> None:
+        """End it without waiting; the peer sees the end of the stream."""
+
+    def reset(self) -> None:
+        """Drop it without waiting; the peer sees a reset."""
+
+
+class Port(Protocol):
+    """Where a node listens; it outlives the node's restarts."""
+
+    def listen(self) -> None:
+        """Let peers connect."""
+
+    def refuse(self) -> None:
+        """Reset the peers that nobody has accepted, and refuse new ones."""
+
+    def hold(self) -> None:
+        """Reset the peers that nobody has accepted; new ones queue and wait."""
+
+    async def accept(self) -> Stream:
+        """The next peer in the queue."""
+
+    def close(self) -> None:
+        """Give the port up."""
+
+
+class SocketStream:
+    """A stream over a non-blocking socket, with nothing between it and Trio's event loop."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+
+    async def send_all(self, data: bytes) -> None:
+        """Send everything, waiting for the peer to make room."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._check_open()
+        unsent = memoryview(data)
+        while True:
+            try:
+                unsent = unsent[self._socket.send(unsent) :]
+            except BlockingIOError:
+                pass
+            if not unsent:
+                break
+            await trio.lowlevel.wait_writable(self._socket)
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def receive_some(self) -> bytes:
+        """Whatever has arrived, waiting for at least one byte; empty when the peer has ended."""
+        while True:
+            self._check_open()
+            await trio.lowlevel.wait_readable(self._socket)
+            try:
+                return self._socket.recv(_RECEIVE_SIZE)
+            except BlockingIOError:
+                continue
+
+    def _check_open(self) -> None:
+        if self._socket.fileno() < 0:
+            raise trio.ClosedResourceError("this stream was closed on this side")
+
+    def close(self) -> None:
+        """End it without waiting; the peer sees the end of the stream."""
+        if self._socket.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()
+
+    def reset(self) -> None:
+        """Drop it without waiting; the peer sees a reset."""
+        if self._socket.fileno() >= 0:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+            self.close()
+
+
+class SocketPort:
+    """A TCP port that stays reserved while nobody listens on it.
+
+    A closed port in the kernel's ephemeral range could be handed to one of our own clients, which
+    would then connect to itself. So a bound socket takes the place of the listening one.
+    """
+
+    def __init__(self, host: str, port: int, *, listen_backlog: int) -> None:
+        """Reserve the port.
+
+        Args:
+            host: Address to bind to.
+            port: 0 for a free one of the kernel's choice.
+            listen_backlog: The kernel's queue of connections that nobody has accepted yet.
+
+        Raises:
+            OSError: The port is in use, or may not be bound.
+        """
+        self._listen_backlog = listen_backlog
+        self._socket = _reserve((host, port), shared=False)
+        self.address: tuple[str, int] = self._socket.getsockname()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+    def listen(self) -> None:
+        """Let peers connect."""
+        self._socket.listen(self._listen_backlog)
+
+    def refuse(self) -> None:
+        """Reset the peers that nobody has accepted, and refuse new ones."""
+        reserved = _reserve(self.address, shared=True)
+        trio.lowlevel.notify_closing(self._socket)
+        self._socket.close()
+        self._socket = reserved
+
+    def hold(self) -> None:
+        """Reset the peers that nobody has accepted; new ones queue and wait."""
+        self.refuse()
+        self.listen()
+
+    async def accept(self) -> SocketStream:
+        """The next peer in the queue.
+
+        When this process runs out of file descriptors, the peer stays in the queue until there
+        is one again.
+        """
+        while True:
+            await trio.lowlevel.wait_readable(self._socket)
+            try:
+                accepted, _ = self._socket.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                continue
+            except OSError as error:
+                if error.errno not in _OUT_OF_RESOURCES:
+                    raise
+                await trio.sleep(0.05)
+                continue
+            accepted.setblocking(False)  # noqa: FBT003 - the standard library's signature
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return SocketStream(accepted)
+
+    def close(self) -> None:
+        """Give the port up."""
+        trio.lowlevel.notify_closing(self._socket)
+        self._socket.close()
+
+
+def _reserve(address: tuple[str, int], *, shared: bool) -> socket.socket:
+    """A bound, non-blocking socket; a shared one may take the place of another of ours."""
+    reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        reserved.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind(address)
+    except OSError:
+        reserved.close()
+        raise
+    return reserved

@@ -1,0 +1,1 @@
+"""Ways to let time pass: each engine is `run(scenario, *, out) -> RunResult`, blind to the others."""

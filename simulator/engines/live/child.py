@@ -1,0 +1,94 @@
+"""What every child process of a live run has in common: its link to the engine and its end."""
+
+import signal
+from collections.abc import Awaitable, Callable
+from functools import partial
+from multiprocessing.connection import Connection
+
+import trio
+
+from simulator.engines.live.clock import SharedClock
+from simulator.engines.live.messages import Begin, Stop, received
+
+_FLUSH_INTERVAL = 1.0
+"""Seconds between two flushes: what a killed process can lose at most."""
+_REPORT_INTERVAL = 0.1
+"""Seconds between two reports to the engine."""
+
+_links: "list[Connection[object, object]]" = []
+
+
+def adopt(links: "list[Connection[object, object]]") -> None:
+    """Initialise a child process: keep the links, and leave Ctrl-C to the engine."""
+    _links.extend(links)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def live(
+    index: int,
+    main: Callable[[], Awaitable[None]],
+    *,
+    begin: Callable[[float], None],
+    report: Callable[[], object],
+    flush: Callable[[], None],
+) -> None:
+    """Run a child until `main` returns, the engine says stop or goes away, or SIGTERM arrives.
+
+    Args:
+        index: Which of the links is this child's.
+        main: What the child is for.
+        begin: Told the origin of the run's clock.
+        report: The progress to send to the engine.
+        flush: Writes out what has been recorded.
+    """
+    trio.run(
+        partial(_live, _links[index], main, begin=begin, report=report, flush=flush),
+        clock=SharedClock(),
+    )
+
+
+def link_of(index: int) -> "Connection[object, object]":
+    """The link of this child to the engine."""
+    return _links[index]
+
+
+async def _live(
+    link: "Connection[object, object]",
+    main: Callable[[], Awaitable[None]],
+    *,
+    begin: Callable[[float], None],
+    report: Callable[[], object],
+    flush: Callable[[], None],
+) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_obey, link, begin, nursery.cancel_scope)
+        nursery.start_soon(_end_on_sigterm, nursery.cancel_scope)
+        nursery.start_soon(_every, _REPORT_INTERVAL, lambda: link.send(report()))
+        nursery.start_soon(_every, _FLUSH_INTERVAL, flush)
+        await main()
+        link.send(report())
+        nursery.cancel_scope.cancel()
+
+
+async def _obey(
+    link: "Connection[object, object]", begin: Callable[[float], None], scope: trio.CancelScope
+) -> None:
+    async for message in received(link):
+        match message:
+            case Begin(origin=origin):
+                begin(origin)
+            case Stop():
+                break
+    scope.cancel()
+
+
+async def _end_on_sigterm(scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
+
+
+async def _every(interval: float, action: Callable[[], None]) -> None:
+    while True:
+        await trio.sleep(interval)
+        action()

@@ -1,0 +1,109 @@
+"""The child processes of a live run: an executor, and a link to each of them."""
+
+import multiprocessing
+import sys
+import types
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from types import TracebackType
+from typing import Self
+
+from simulator.engines.live.child import adopt
+from simulator.errors import RunFailedError
+
+
+class Crew:
+    """A pool of processes that lives no longer than its context."""
+
+    def __init__(self, size: int) -> None:
+        """Prepare a pool of `size` processes; each starts with its first task."""
+        context = multiprocessing.get_context("spawn")
+        pairs = [context.Pipe() for _ in range(size)]
+        self._links: list[Connection[object, object]] = [ours for ours, _ in pairs]
+        self._theirs = [theirs for _, theirs in pairs]
+        self._tasks: list[Future[None]] = []
+        self._pool = ProcessPoolExecutor(
+            size, mp_context=context, initializer=adopt, initargs=(self._theirs,)
+        )
+
+    def start(self, task: Callable[..., None], *arguments: object) -> int:
+        """Run a task in a process of its own, which learns its index as the last argument."""
+        index = len(self._tasks)
+        with _anonymous_main():
+            self._tasks.append(self._pool.submit(task, *arguments, index))
+        return index
+
+    def messages(self, timeout: float) -> Iterator[tuple[int, object]]:
+        """Whatever the children have said, by index; waits at most so many seconds for it.
+
+        Raises:
+            RunFailedError: A child has died.
+            Exception: Whatever a child's task has raised.
+        """
+        started = self._links[: len(self._tasks)]
+        for ready in wait(started, timeout):
+            index = self._links.index(ready)  # type: ignore[arg-type] # only links were waited for
+            with suppress(EOFError):
+                yield index, self._links[index].recv()
+        self._raise_failures()
+
+    def tell(self, message: object) -> None:
+        """Say something to every child that is still there."""
+        for link in self._links[: len(self._tasks)]:
+            with suppress(BrokenPipeError):
+                link.send(message)
+
+    def finish(self) -> None:
+        """Wait until every task has returned.
+
+        Raises:
+            RunFailedError: A child has died.
+            Exception: Whatever a child's task has raised.
+        """
+        self._pool.shutdown(wait=True)
+        self._raise_failures()
+
+    def _raise_failures(self) -> None:
+        for index, task in enumerate(self._tasks):
+            error = task.exception() if task.done() else None
+            if isinstance(error, multiprocessing.ProcessError | RuntimeError):
+                role = "the server" if index == 0 else f"worker {index}"
+                raise RunFailedError(f"{role} or a process beside it died: {error}") from error
+            if error is not None:
+                raise error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let no child outlive the run: a closed link tells it to end."""
+        for link in (*self._links, *self._theirs):
+            link.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def share_of(n_clients: int, n_workers: int) -> Sequence[Sequence[int]]:
+    """Client numbers dealt to workers like cards, so that each sees the whole ramp."""
+    return [range(worker, n_clients, n_workers) for worker in range(n_workers)]
+
+
+@contextmanager
+def _anonymous_main() -> Iterator[None]:
+    """Keep a child from running the user's script again.
+
+    A spawned process imports the `__main__` of its parent, which recurses when that is a script
+    without a guard. Our tasks need nothing from there.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

@@ -1,0 +1,75 @@
+"""A worker process of the live engine: a part of the fleet on real sockets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from simulator.core.cohorts import deal_cohorts
+from simulator.engines.live import child
+from simulator.engines.live.messages import FleetProgress
+from simulator.engines.live.sockets import dialler
+from simulator.fleet import Fleet
+from simulator.recording import FleetRecorder
+from simulator.scenario import Scenario
+from simulator.transport import TRANSPORTS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FleetJob:
+    """What one worker is to do."""
+
+    scenario: Scenario
+    numbers: Sequence[int]
+    """The clients it drives."""
+    address: tuple[str, int]
+    sources: tuple[str | None, ...]
+    """Addresses to dial from."""
+    ramp_starts_at: float
+    """On the shared clock."""
+    streams: Path
+
+
+def drive_fleet(job: FleetJob, index: int) -> None:
+    """Drive a part of the fleet; runs in a process of its own."""
+    scenario = job.scenario
+    recorder = FleetRecorder(job.streams, process=index)
+    host = f"{job.address[0]}:{job.address[1]}"
+    fleet = Fleet(
+        scenario,
+        job.numbers,
+        deal_cohorts(
+            scenario.seed, [cohort.share for cohort in scenario.cohorts], scenario.n_clients
+        ),
+        transports=[
+            TRANSPORTS[scenario.transport](dialler(job.address, source), host)
+            for source in job.sources
+        ],
+        listeners=[recorder],
+    )
+
+    async def main() -> None:
+        await fleet.run(ramp_starts_at=job.ramp_starts_at)
+        await trio.sleep_forever()  # Everybody gave up; the engine decides when the run is over.
+
+    try:
+        child.live(
+            index,
+            main,
+            begin=fleet.begin,
+            report=partial(_progress, recorder),
+            flush=recorder.flush,
+        )
+    finally:
+        recorder.close()
+
+
+def _progress(recorder: FleetRecorder) -> FleetProgress:
+    return FleetProgress(
+        n_connected=recorder.n_connected,
+        n_attempts=recorder.n_attempts,
+        n_connects=recorder.n_connects,
+        n_gave_up=recorder.n_gave_up,
+    )

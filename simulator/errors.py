@@ -1,0 +1,73 @@
+"""Every error that herd raises on purpose.
+
+HerdError
++-- InputError              the input or this machine cannot do it; exit code 2
+|   +-- ScenarioError       a scenario, a field or an option is wrong; lists every problem
+|   +-- UnknownNameError    a name that nothing answers to, with the nearest that exists
+|   +-- RunDirectoryError   a recorded run cannot be read, or would be overwritten
+|   +-- MachineError        too few file descriptors, ports ...: what is missing and how to get it
++-- RunFailedError          a process of the run died; what was recorded is saved; exit code 1
++-- AttemptError            an attempt to connect failed; carries its Outcome
+    +-- RefusedError, RejectedError, ConnectionResetDuringAttemptError ... see simulator.transport
+"""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class HerdError(Exception):
+    """The root of herd's own errors."""
+
+
+class InputError(HerdError):
+    """What was asked for cannot be done; the message is one clear line."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One mistake in the input: where it stands, what stands there, what is allowed."""
+
+    place: str
+    value: str
+    allowed: str
+
+    def __str__(self) -> str:
+        value = f" = {self.value}" if self.value else ""
+        return f"{self.place}{value}: {self.allowed}"
+
+
+class ScenarioError(InputError):
+    """A scenario or an option that changes it is wrong; all its mistakes at once."""
+
+    def __init__(self, source: str, problems: Iterable[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"{source}: {problem}" for problem in self.problems))
+
+
+class UnknownNameError(InputError):
+    """Nothing is called that."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"{what} {name!r}: {suggest(name, known)}")
+
+
+class RunDirectoryError(InputError):
+    """A recorded run cannot be read, or would be overwritten."""
+
+
+class MachineError(InputError):
+    """This machine cannot do it as it is set up."""
+
+
+class RunFailedError(HerdError):
+    """A process of the run died; what had been recorded until then is kept."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """What could have been meant: the nearest valid name, then all of them."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{hint}valid: {', '.join(names)}"

@@ -1,0 +1,172 @@
+"""Runs and comparisons: pick the engine, prepare the directory, keep the results.
+
+Everything here is a plain synchronous call, for scripts, notebooks and the command line alike.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from simulator.core.backoff import Policy
+from simulator.errors import UnknownNameError
+from simulator.metrics import summarise
+from simulator.progress import Watcher, unwatched
+from simulator.results import RunResult
+from simulator.run_directory import (
+    COMPARISON,
+    SUMMARY,
+    compared_runs,
+    load_run,
+    prepare_directory,
+    write_json,
+)
+from simulator.scenario import Scenario
+
+ENGINES = ("live",)
+"""The engines that exist."""
+RUNS = Path("herd-runs")
+"""Where new run directories go, unless told otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Comparison:
+    """The same herd and the same outages under several policies."""
+
+    directory: Path
+    results: Mapping[str, RunResult]
+    """By the policy's label, in the order they were asked for."""
+    summaries: Mapping[str, dict[str, Any]]
+
+
+def new_directory(scenario: Scenario, engine: str) -> Path:
+    """A directory name for a run that begins now; it does not exist yet."""
+    stem = f"{scenario.name}-{engine}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    directory = RUNS / stem
+    turn = 1
+    while directory.exists():
+        turn += 1
+        directory = RUNS / f"{stem}-{turn}"
+    return directory
+
+
+def run(
+    scenario: Scenario,
+    *,
+    engine: str = "live",
+    out: Path | None = None,
+    force: bool = False,
+    watch: Watcher = unwatched,
+) -> RunResult:
+    """Run a scenario once and keep what it recorded.
+
+    Args:
+        scenario: What to run; its seed decides every draw.
+        engine: How time passes: "live".
+        out: The run directory; a new one below `herd-runs` unless given.
+        force: Replace an earlier run in `out`.
+        watch: Told of the progress.
+
+    Raises:
+        InputError: The scenario, the machine or the directory does not allow it.
+        RunFailedError: A process died; what was recorded is in the directory.
+        KeyboardInterrupt: Likewise.
+    """
+    directory = out or new_directory(scenario, engine)
+    conduct = _engine(engine)
+    prepare_directory(directory, force=force)
+    result = conduct(scenario, out=directory, watch=watch)
+    write_json(directory / SUMMARY, summarise(result))
+    return result
+
+
+def compare(
+    scenario: Scenario,
+    *,
+    policies: Sequence[Policy] = (),
+    engine: str = "live",
+    out: Path | None = None,
+    force: bool = False,
+    watch: Callable[[str], Watcher] = lambda label: unwatched,  # noqa: ARG005
+) -> Comparison:
+    """Run the same herd and the same outages under several policies, one after the other.
+
+    All runs have the scenario's seed, so that the policies meet the same service times.
+
+    Args:
+        scenario: What to run.
+        policies: The policies; the scenario's own `compare` list unless given.
+        engine: How time passes: "live".
+        out: The directory, which gets a run directory per policy; a new one below `herd-runs`
+            unless given.
+        force: Replace an earlier comparison in `out`.
+        watch: Gives the watcher of the run under a policy, by the policy's label.
+
+    Raises:
+        InputError: The scenario, the machine or the directory does not allow it.
+        RunFailedError: A process died; what was recorded is in the directory.
+        KeyboardInterrupt: Likewise.
+    """
+    directory = out or new_directory(scenario, engine)
+    conduct = _engine(engine)
+    herds = {
+        label: scenario.with_policy(policy)
+        for label, policy in _by_label(policies or _own_policies(scenario)).items()
+    }
+    prepare_directory(directory, force=force)
+    results: dict[str, RunResult] = {}
+    summaries: dict[str, dict[str, Any]] = {}
+    for label, herd in herds.items():
+        out_of_run = directory / label
+        prepare_directory(out_of_run)
+        results[label] = conduct(herd, out=out_of_run, watch=watch(label))
+        summaries[label] = summarise(results[label])
+        write_json(out_of_run / SUMMARY, summaries[label])
+        write_json(directory / COMPARISON, summaries)
+    return Comparison(directory=directory, results=results, summaries=summaries)
+
+
+def load_comparison(directory: Path) -> Comparison:
+    """Read a comparison back from disk.
+
+    Raises:
+        RunDirectoryError: It is not one, or one of its runs cannot be read.
+    """
+    results = {label: load_run(directory / label) for label in compared_runs(directory)}
+    summaries = {label: summarise(result) for label, result in results.items()}
+    return Comparison(directory=directory, results=results, summaries=summaries)
+
+
+def _own_policies(scenario: Scenario) -> Sequence[Policy]:
+    return scenario.compare or (scenario.client.policy,)
+
+
+def _by_label(policies: Sequence[Policy]) -> dict[str, Policy]:
+    """Policies by a label that can name a directory; no two are called the same."""
+    labelled: dict[str, Policy] = {}
+    for policy in policies:
+        stem = re.sub(r"[^\w.-]+", "-", policy.label).strip("-.")
+        label, turn = stem, 1
+        while labelled.get(label, policy) != policy:
+            turn += 1
+            label = f"{stem}-{turn}"
+        labelled[label] = policy
+    return labelled
+
+
+class _Engine(Protocol):
+    def __call__(self, scenario: Scenario, *, out: Path, watch: Watcher) -> RunResult: ...
+
+
+def _engine(name: str) -> _Engine:
+    """The `run` of the engine with this name; imported only now, since each brings its own weight.
+
+    Raises:
+        UnknownNameError: There is no such engine.
+    """
+    if name not in ENGINES:
+        raise UnknownNameError("engine", name, ENGINES)
+    return cast("_Engine", import_module(f"simulator.engines.{name}").run)

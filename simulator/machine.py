@@ -1,0 +1,154 @@
+"""What this machine can drive: cores, file descriptors, ports, the kernel's queues and its clock."""
+
+import os
+import platform
+import resource
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulator.errors import MachineError
+from simulator.scenario import Scenario
+
+_SPARE_DESCRIPTORS = 128
+"""For a process's own files, pipes and event loop."""
+_PORTS_PER_CLIENT = 4
+"""Source ports to have at hand per client: a closed connection can keep its port for a while."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """The limits that decide how large a herd fits on this machine."""
+
+    kernel: str
+    n_cores: int
+    n_descriptors: int
+    """File descriptors that a process may open, now."""
+    max_descriptors: int
+    """What that limit can be raised to without privileges."""
+    first_port: int
+    last_port: int
+    """The range of source ports that the kernel hands out."""
+    somaxconn: int
+    """The kernel's ceiling on listen_backlog."""
+    syn_linear_timeouts: int | None
+    """SYN retransmissions at one-second steps; None on kernels before 6.5, which double at once."""
+    abort_on_overflow: bool | None
+    """Does a full listen queue answer with a reset instead of silence?"""
+    clock_resolution: float
+    """Seconds."""
+
+    @property
+    def n_ports(self) -> int:
+        """Source ports per source address."""
+        return self.last_port - self.first_port + 1
+
+    @property
+    def n_workers(self) -> int:
+        """Client processes to use: one core is the server's."""
+        return max(1, self.n_cores - 1)
+
+    @property
+    def syn_retry_at(self) -> tuple[int, ...]:
+        """Seconds after which the kernel sends an unanswered SYN again (RULES 8)."""
+        at, step = 0, 1
+        moments = []
+        for turn in range(8):
+            at += step
+            moments.append(at)
+            if turn + 1 >= (self.syn_linear_timeouts or 0):
+                step *= 2
+        return tuple(moment for moment in moments if moment < 32)
+
+    def settings(self) -> dict[str, int | float | str | bool | None]:
+        """What a manifest says of the machine."""
+        return {
+            "kernel": self.kernel,
+            "cores": self.n_cores,
+            "ip_local_port_range": f"{self.first_port}-{self.last_port}",
+            "somaxconn": self.somaxconn,
+            "tcp_syn_linear_timeouts": self.syn_linear_timeouts,
+            "tcp_abort_on_overflow": self.abort_on_overflow,
+            "syn_retry_at": " ".join(map(str, self.syn_retry_at)),
+            "clock_resolution": self.clock_resolution,
+        }
+
+
+def inspect() -> Machine:
+    """Look at the machine this process runs on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    first_port, last_port = map(int, _kernel("ipv4/ip_local_port_range", "32768 60999").split())
+    linear = _kernel("ipv4/tcp_syn_linear_timeouts", "")
+    abort = _kernel("ipv4/tcp_abort_on_overflow", "")
+    return Machine(
+        kernel=platform.release(),
+        n_cores=len(os.sched_getaffinity(0)),
+        n_descriptors=soft,
+        max_descriptors=hard,
+        first_port=first_port,
+        last_port=last_port,
+        somaxconn=int(_kernel("core/somaxconn", "4096")),
+        syn_linear_timeouts=int(linear) if linear else None,
+        abort_on_overflow=bool(int(abort)) if abort else None,
+        clock_resolution=time.get_clock_info("perf_counter").resolution,
+    )
+
+
+def descriptors_needed(scenario: Scenario, *, n_workers: int) -> int:
+    """File descriptors that the busiest process of a live run may need.
+
+    The server holds every client's connection and, beside them, those that clients have given up
+    but which still stand in its queue.
+    """
+    server = scenario.n_clients + scenario.server.workers + scenario.server.backlog
+    worker = -(-scenario.n_clients // n_workers)
+    return max(server + min(scenario.n_clients, 1024), worker) + _SPARE_DESCRIPTORS
+
+
+def source_addresses(n_clients: int, machine: Machine) -> tuple[str | None, ...]:
+    """Loopback addresses to dial from, so that the source ports suffice; (None,) for the usual."""
+    n_sources = -(-n_clients * _PORTS_PER_CLIENT // machine.n_ports)
+    if n_sources <= 1:
+        return (None,)
+    return tuple(f"127.0.{1 + n // 250}.{1 + n % 250}" for n in range(n_sources))
+
+
+def prepare(scenario: Scenario, machine: Machine, *, n_workers: int) -> tuple[str, ...]:
+    """Check that a live run fits this machine, raising what limits may be raised.
+
+    Returns:
+        What the reader of the results should know about the machine.
+
+    Raises:
+        MachineError: It cannot work.
+    """
+    needed = descriptors_needed(scenario, n_workers=n_workers)
+    if needed > machine.max_descriptors:
+        fitting = max(0, (machine.max_descriptors - _SPARE_DESCRIPTORS) // 2)
+        raise MachineError(
+            f"n_clients = {scenario.n_clients}: a process would need {needed} file descriptors, "
+            f"this machine allows {machine.max_descriptors}; raise it (ulimit -Hn) or use about "
+            f"{fitting} clients"
+        )
+    if needed > machine.n_descriptors:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, machine.max_descriptors))
+    return tuple(_remarks(scenario, machine))
+
+
+def _remarks(scenario: Scenario, machine: Machine) -> Iterator[str]:
+    if scenario.server.listen_backlog > machine.somaxconn:
+        yield (
+            f"the kernel caps listen_backlog = {scenario.server.listen_backlog} at "
+            f"somaxconn = {machine.somaxconn}"
+        )
+    if machine.n_cores < 2:
+        yield "one core drives clients and server alike: expect the verdict to suffer"
+
+
+def _kernel(name: str, default: str) -> str:
+    """A setting below /proc/sys/net, or the default where there is none."""
+    try:
+        return Path("/proc/sys/net", name).read_text(encoding="ascii").strip()
+    except OSError:
+        return default

@@ -1,0 +1,106 @@
+"""Episodes: each is one client's way from a loss of connection to being connected again."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server_stub.tables import Columns
+from simulator.core.outcomes import Outcome
+from simulator.keys import episode_keys, find
+from simulator.results import RunResult, select
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Episodes:
+    """One row per loss of connection that a client noticed after t = 0; arrays of shape (n,)."""
+
+    client: NDArray[np.uint32]
+    cohort: NDArray[np.uint16]
+    outage: NDArray[np.int16]
+    broke_at: NDArray[np.float64]
+    noticed_at: NDArray[np.float64]
+    recovered_at: NDArray[np.float64]
+    """Infinite for an episode that did not end within the observation."""
+    gave_up: Mask
+    """Whether the client stopped trying in this episode."""
+
+    @property
+    def n(self) -> int:
+        """How many there are."""
+        return self.client.size
+
+    @property
+    def reconnect_time(self) -> NDArray[np.float64]:
+        """Seconds from the loss, not from when it was noticed, to being connected again."""
+        return self.recovered_at - self.broke_at
+
+    @property
+    def detection_time(self) -> NDArray[np.float64]:
+        """Seconds from the loss to the client's knowing of it."""
+        return self.noticed_at - self.broke_at
+
+    @property
+    def recovered(self) -> Mask:
+        """Whether the client was connected again within the observation."""
+        return np.isfinite(self.recovered_at)
+
+    def where(self, rows: Mask) -> "Episodes":
+        """Some of them."""
+        return Episodes(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+def end_of_observation(result: RunResult) -> float:
+    """Seconds; the horizon, or earlier if the run ended before. What comes later is censored."""
+    observed_until = result.manifest.observed_until
+    horizon = result.scenario.horizon
+    return horizon if observed_until is None else min(horizon, observed_until)
+
+
+def episodes_of(result: RunResult, end: float) -> Episodes:
+    """The episodes that began within the observation; the ramp is none.
+
+    Args:
+        result: Any run.
+        end: Seconds; end of the observation. Who is back later is censored.
+    """
+    noticed_at = result.disconnects["noticed_at"]
+    losses = select(result.disconnects, (noticed_at >= 0) & (noticed_at <= end))
+    client, episode = losses["client"], losses["episode"]
+    recovered_at = _connected_at(result.attempts, episode_keys(losses))
+    recovered_at[recovered_at > end] = np.inf
+    last = np.zeros(result.clients["client"].size, dtype=np.uint32)
+    np.maximum.at(last, client, episode)
+    stopped = np.isfinite(result.clients["gave_up_at"])[client] & (episode == last[client])
+    return Episodes(
+        client=client,
+        cohort=result.clients["cohort"][client],
+        outage=losses["outage"],
+        broke_at=losses["broke_at"],
+        noticed_at=losses["noticed_at"],
+        recovered_at=recovered_at,
+        gave_up=stopped & np.isinf(recovered_at),
+    )
+
+
+def _connected_at(attempts: Columns, keys: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """When an attempt of each of these episodes got through, infinite if none did."""
+    columns = {name: attempts[name] for name in ("client", "episode", "ended_at")}
+    connects = select(columns, attempts["outcome"] == Outcome.CONNECTED)
+    return np.append(connects["ended_at"], np.inf)[find(keys, episode_keys(connects))]
+
+
+def attempts_of(result: RunResult, end: float) -> Columns:
+    """The attempts of those episodes.
+
+    Args:
+        result: Any run.
+        end: Seconds; end of the observation. Attempts due later are none of its business.
+    """
+    attempts = result.attempts
+    return select(
+        attempts,
+        (attempts["episode"] > 0) & (attempts["started_at"] >= 0) & (attempts["due_at"] <= end),
+    )

@@ -1,0 +1,52 @@
+"""How fast things happened at worst: the busiest sliding window, scaled to a second."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server_stub.recorder import INTERVAL
+from server_stub.tables import Columns
+
+
+def peak_rate(instants: NDArray[np.float64], window: float) -> float:
+    """Most events in any window [t, t + window), per second.
+
+    The busiest window can always be slid to start at an event, so only those are looked at.
+
+    Args:
+        instants: Seconds, in any order, shape (n,).
+        window: Seconds.
+    """
+    starts = np.sort(instants)
+    ends = np.searchsorted(starts, starts + window, side="left")
+    return int((ends - np.arange(starts.size)).max(initial=0)) / window
+
+
+def peak_arrival_rate_up(server: Columns, outages: Columns, window: float) -> float:
+    """Most arrivals, at all nodes together, in any window of intervals, per second.
+
+    An interval during the whole of which its node was down does not count.
+
+    Args:
+        server: The `server` table, or part of it.
+        outages: The `outages` table.
+        window: Seconds; a multiple of the table's interval.
+    """
+    up = ~_while_down(server, outages)
+    instants, arrivals = server["at"][up], server["arrivals"][up].astype(np.int64)
+    if instants.size == 0:
+        return 0.0
+    interval = np.rint((instants - instants.min()) / INTERVAL).astype(np.int64)
+    per_interval = np.bincount(interval, weights=arrivals)
+    total = np.concatenate([[0.0], np.cumsum(per_interval)])
+    n_intervals = min(round(window / INTERVAL), per_interval.size)
+    return float((total[n_intervals:] - total[:-n_intervals]).max()) / window
+
+
+def _while_down(server: Columns, outages: Columns) -> NDArray[np.bool_]:
+    """Whether an interval lies wholly within an outage of its node, shape (n_rows,)."""
+    down = np.zeros(server["at"].size, dtype=np.bool_)
+    spans = zip(outages["node"], outages["starts_at"], outages["ends_at"], strict=True)
+    for node, starts_at, ends_at in spans:
+        within = (server["at"] >= starts_at) & (server["at"] + INTERVAL <= ends_at)
+        down |= within & (server["node"] == node)
+    return down

@@ -1,0 +1,150 @@
+"""Recovery after an outage: when which share of its clients was back, and stayed.
+
+A client is connected from the end of an attempt that got through until its connection breaks. One
+without a recorded ramp attempt counts as connected from the start.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.core.outcomes import Outcome
+from simulator.metrics.episodes import Mask
+from simulator.metrics.percentiles import rank
+from simulator.results import RunResult
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Span:
+    """An outage, from the first node's failing to the last one's return, and what follows it."""
+
+    outage: int
+    starts_at: float
+    ends_at: float
+    """Infinite if it was still on when the run ended."""
+    next_starts_at: float
+    """Infinite for the last one."""
+
+
+def spans_of(result: RunResult, end: float) -> tuple[Span, ...]:
+    """The outages that began within the observation, by start.
+
+    Args:
+        result: Any run.
+        end: Seconds; end of the observation.
+    """
+    outages = result.outages
+    rows = [outages["outage"] == index for index in np.unique(outages["outage"])]
+    firsts = [float(outages["starts_at"][row].min()) for row in rows]
+    spans = [
+        Span(
+            outage=int(outages["outage"][row][0]),
+            starts_at=first,
+            ends_at=float(outages["ends_at"][row].max()),
+            next_starts_at=min((later for later in firsts if later > first), default=math.inf),
+        )
+        for row, first in zip(rows, firsts, strict=True)
+        if first <= end
+    ]
+    return tuple(sorted(spans, key=lambda span: span.starts_at))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Changes:
+    """Every connection made (+1) and broken (-1), sorted by instant; arrays of shape (n,)."""
+
+    client: NDArray[np.uint32]
+    at: NDArray[np.float64]
+    step: NDArray[np.int8]
+    at_first: Mask
+    """Whether a client was connected before its first change, shape (n_clients,)."""
+
+    def connected_before(self, instant: float) -> Mask:
+        """Whether each client was connected just before an instant, shape (n_clients,)."""
+        past = slice(np.searchsorted(self.at, instant, side="left"))
+        balance = np.bincount(
+            self.client[past], weights=self.step[past], minlength=self.at_first.size
+        )
+        return self.at_first + balance > 0
+
+
+def changes_of(result: RunResult) -> Changes:
+    """The connections made and broken in a run, the ramp's included."""
+    attempts, losses = result.attempts, result.disconnects
+    made = attempts["outcome"] == Outcome.CONNECTED
+    client = np.append(attempts["client"][made], losses["client"])
+    at = np.append(attempts["ended_at"][made], losses["broke_at"])
+    step = np.ones(at.size, dtype=np.int8)
+    step[np.count_nonzero(made) :] = -1
+    order = np.argsort(at, kind="stable")
+    at_first = np.ones(result.clients["client"].size, dtype=np.bool_)
+    at_first[attempts["client"][made & (attempts["episode"] == 0)]] = False
+    return Changes(client=client[order], at=at[order], step=step[order], at_first=at_first)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Recovery:
+    """How the clients of one outage came back: those it disconnected and those still down."""
+
+    n_clients: int
+    ends_at: float
+    """Seconds; end of the outage."""
+    until: float
+    """Seconds; the next outage's start or the end of the observation."""
+    instants: NDArray[np.float64]
+    """The outage's end, then each instant at which the number connected changed, shape (n,)."""
+    stay_connected: NDArray[np.int64]
+    """The fewest of its clients connected from each of these on; it never falls, shape (n,)."""
+    connects_at: NDArray[np.float64]
+    """When connections of its clients were made, sorted."""
+
+    def instant(self, share: float) -> float:
+        """Seconds; the first from which on that share stays connected, infinite if there is none.
+
+        Args:
+            share: Above 0, up to 1; of all the outage's clients, those that gave up included.
+        """
+        first = np.searchsorted(self.stay_connected, rank(share, self.n_clients))
+        return float(self.instants[first]) if first < self.instants.size else math.inf
+
+    def time(self, share: float) -> float:
+        """Seconds from the outage's end to that instant; 0 when nobody had to come back."""
+        return self.instant(share) - self.ends_at if self.n_clients else 0.0
+
+    def goodput(self) -> float:
+        """Connects per second from the outage's end until all are back or the stretch is over.
+
+        NaN when that takes no time: nobody had to come back, or the outage did not end.
+        """
+        stop = min(self.instant(1.0), self.until)
+        if not self.n_clients or stop <= self.ends_at:
+            return math.nan
+        bounds = np.searchsorted(self.connects_at, [self.ends_at, np.nextafter(stop, math.inf)])
+        return float(bounds[1] - bounds[0]) / (stop - self.ends_at)
+
+
+def recovery_of(changes: Changes, span: Span, *, affected: Mask, end: float) -> Recovery:
+    """Follow an outage's clients from its end on.
+
+    Args:
+        changes: Of the whole run.
+        span: The outage.
+        affected: Whether a client is one of its own, shape (n_clients,).
+        end: Seconds; end of the observation.
+    """
+    seen = affected[changes.client] & (changes.at < span.next_starts_at) & (changes.at <= end)
+    at, step = changes.at[seen], changes.step[seen]
+    connected = np.cumsum(np.append(np.count_nonzero(changes.at_first & affected), step))
+    past = np.searchsorted(at, span.ends_at, side="right")
+    instants, connected = np.append(span.ends_at, at[past:]), connected[past:]
+    settled = np.append(np.diff(instants) > 0, True) & (instants <= end)
+    return Recovery(
+        n_clients=int(np.count_nonzero(affected)),
+        ends_at=span.ends_at,
+        until=min(span.next_starts_at, end),
+        instants=instants[settled],
+        stay_connected=np.minimum.accumulate(connected[settled][::-1])[::-1],
+        connects_at=at[step > 0],
+    )

@@ -1,0 +1,139 @@
+"""What one summary is about: a whole run, one of its outages, or one of its cohorts."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server_stub.tables import SERVER, Columns
+from simulator.core.outcomes import Outcome
+from simulator.metrics.collapse import metastable
+from simulator.metrics.episodes import (
+    Episodes,
+    Mask,
+    attempts_of,
+    end_of_observation,
+    episodes_of,
+)
+from simulator.metrics.recovery import Changes, Recovery, Span, changes_of, recovery_of, spans_of
+from simulator.results import RunResult, Thresholds, select
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Scope:
+    """The records that metrics are computed from; the ramp is in none of them."""
+
+    n_clients: int
+    attempts: Columns
+    episodes: Episodes
+    recoveries: tuple[Recovery, ...]
+    """One per outage."""
+    server: Columns
+    """Without rows where there is no record, or none of just these clients."""
+    outages: Columns
+    services: Columns
+    capacity: float
+    """Handshakes per second."""
+    is_metastable: bool | None
+    """None where it cannot be told."""
+    limits: Thresholds
+    has_server_record: bool
+    """Do losses count from the server's record, rather than from the client's notice?"""
+
+    @property
+    def connects_at(self) -> NDArray[np.float64]:
+        """When attempts got through, in any order."""
+        connected = self.attempts["outcome"] == Outcome.CONNECTED
+        instants: NDArray[np.float64] = self.attempts["ended_at"][connected]
+        return instants
+
+
+class Observation:
+    """A run, taken apart once for all the scopes that look at it."""
+
+    def __init__(self, result: RunResult) -> None:
+        self._result = result
+        self._end = end_of_observation(result)
+        self._changes: Changes = changes_of(result)
+        self._spans: tuple[Span, ...] = spans_of(result, self._end)
+        self._affected = [self._clients_of(span) for span in self._spans]
+        self.whole = self._observe()
+
+    def outage_scopes(self) -> dict[str, Scope]:
+        """One scope per outage by its index: what it set off, up to the start of the next one."""
+        return {
+            str(span.outage): dataclasses.replace(
+                self.whole,
+                attempts=select(self.whole.attempts, self.whole.attempts["outage"] == span.outage),
+                episodes=self.whole.episodes.where(self.whole.episodes.outage == span.outage),
+                recoveries=(recovery,),
+                server=_between(self.whole.server, span.starts_at, span.next_starts_at),
+                services=_between(self.whole.services, span.starts_at, span.next_starts_at),
+                is_metastable=self.whole.is_metastable if span is self._spans[-1] else None,
+            )
+            for span, recovery in zip(self._spans, self.whole.recoveries, strict=True)
+        }
+
+    def cohort_scopes(self) -> dict[str, Scope]:
+        """One scope per cohort by its name; the server does not know cohorts."""
+        return {
+            cohort.name: self._cohort_scope(index)
+            for index, cohort in enumerate(self._result.scenario.cohorts)
+        }
+
+    def _cohort_scope(self, index: int) -> Scope:
+        members = self._result.clients["cohort"] == index
+        return dataclasses.replace(
+            self.whole,
+            n_clients=int(np.count_nonzero(members)),
+            attempts=select(self.whole.attempts, self.whole.attempts["cohort"] == index),
+            episodes=self.whole.episodes.where(self.whole.episodes.cohort == index),
+            recoveries=self._recoveries(members),
+            server=SERVER.empty(),
+            is_metastable=None,
+        )
+
+    def _observe(self) -> Scope:
+        result = self._result
+        everybody = np.ones(result.clients["client"].size, dtype=np.bool_)
+        scope = Scope(
+            n_clients=everybody.size,
+            attempts=attempts_of(result, self._end),
+            episodes=episodes_of(result, self._end),
+            recoveries=self._recoveries(everybody),
+            server=select(result.server, result.server["at"] >= 0),
+            outages=result.outages,
+            services=select(result.services, result.services["at"] >= 0),
+            capacity=result.scenario.server.capacity,
+            is_metastable=False,
+            limits=result.manifest.verdict_thresholds,
+            has_server_record=result.server["at"].size > 0,
+        )
+        if not self._spans:
+            return scope
+        verdict = metastable(
+            scope.server,
+            scope.connects_at,
+            outages_over_at=self._spans[-1].ends_at,
+            end=self._end,
+            capacity=scope.capacity,
+        )
+        return dataclasses.replace(scope, is_metastable=verdict)
+
+    def _recoveries(self, members: Mask) -> tuple[Recovery, ...]:
+        return tuple(
+            recovery_of(self._changes, span, affected=affected & members, end=self._end)
+            for span, affected in zip(self._spans, self._affected, strict=True)
+        )
+
+    def _clients_of(self, span: Span) -> Mask:
+        """Those that an outage disconnected and those still down at its start."""
+        affected = ~self._changes.connected_before(span.starts_at)
+        losses = self._result.disconnects
+        affected[losses["client"][losses["outage"] == span.outage]] = True
+        return affected
+
+
+def _between(columns: Columns, starts_at: float, ends_at: float) -> Columns:
+    return select(columns, (columns["at"] >= starts_at) & (columns["at"] < ends_at))

@@ -1,0 +1,193 @@
+"""The summary of a run: every metric under its name in CONTRACT.md, beside its formula."""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from simulator.core.outcomes import Outcome, labels
+from simulator.metrics.percentiles import percentile
+from simulator.metrics.rates import peak_arrival_rate_up, peak_rate
+from simulator.metrics.scope import Observation, Scope
+from simulator.metrics.trust import generator_lag, verdict
+from simulator.results import RunResult
+
+Value = float | bool | str | dict[str, int] | None
+Metric = Callable[[Scope], Value]
+
+
+def summarise(result: RunResult) -> dict[str, Any]:
+    """The content of `summary.json`.
+
+    Returns:
+        The metrics of the whole run; the same under `outages` by index and `cohorts` by name. None
+        stands for infinite, or for unmeasured where `unmeasured` names the field.
+    """
+    observation = Observation(result)
+    return {
+        **_summary_of(observation.whole),
+        "outages": {key: _summary_of(scope) for key, scope in observation.outage_scopes().items()},
+        "cohorts": {key: _summary_of(scope) for key, scope in observation.cohort_scopes().items()},
+    }
+
+
+def _summary_of(scope: Scope) -> dict[str, Any]:
+    values = {name: metric(scope) for name, metric in METRICS.items()}
+    unmeasured = [name for name, value in values.items() if _is_unmeasured(value)]
+    finite = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in values.items()
+    }
+    return {**finite, "unmeasured": unmeasured}
+
+
+def _is_unmeasured(value: Value) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else math.nan
+
+
+def _n_recovered(scope: Scope) -> int:
+    return int(np.count_nonzero(scope.episodes.recovered))
+
+
+def _n_gave_up(scope: Scope) -> int:
+    return int(np.count_nonzero(scope.episodes.gave_up))
+
+
+def _n_censored(scope: Scope) -> int:
+    """Still down at the end of the observation, and still trying."""
+    return scope.episodes.n - _n_recovered(scope) - _n_gave_up(scope)
+
+
+def _n_attempts(scope: Scope) -> int:
+    return scope.attempts["outcome"].size
+
+
+def _outcomes(scope: Scope) -> dict[str, int]:
+    counts = np.bincount(scope.attempts["outcome"], minlength=len(Outcome))
+    return dict(zip(labels(Outcome), counts.tolist(), strict=True))
+
+
+def _peak_attempt_rate(scope: Scope, *, window: float) -> float:
+    return peak_rate(scope.attempts["started_at"], window)
+
+
+def _peak_connect_rate(scope: Scope, *, window: float) -> float:
+    return peak_rate(scope.connects_at, window)
+
+
+def _peak_arrival_rate_up(scope: Scope, *, window: float) -> float:
+    if scope.server["at"].size == 0:
+        return math.nan
+    return peak_arrival_rate_up(scope.server, scope.outages, window)
+
+
+def _reconnect_time(scope: Scope, *, share: float) -> float:
+    return percentile(scope.episodes.reconnect_time, share)
+
+
+def _time_to_recovery(scope: Scope, *, share: float) -> float:
+    """Of the worst outage."""
+    return max((recovery.time(share) for recovery in scope.recoveries), default=math.nan)
+
+
+def _floor(scope: Scope) -> float:
+    """The fastest possible recovery: n disconnected / capacity, of the outage with the most."""
+    if not scope.recoveries:
+        return math.nan
+    outage = scope.episodes.outage
+    return int(np.bincount(outage[outage >= 0]).max(initial=0)) / scope.capacity
+
+
+def _detection_time(scope: Scope, *, share: float) -> float:
+    if not scope.has_server_record:
+        return math.nan
+    return percentile(scope.episodes.detection_time, share)
+
+
+def _peak_backlog(scope: Scope) -> float:
+    backlog = scope.server["backlog"]
+    return int(backlog.max()) if backlog.size else math.nan
+
+
+def _wasted_share(scope: Scope) -> float:
+    """Services for a client that had given up, of all services; 0 when there were none."""
+    if scope.server["at"].size == 0:
+        return math.nan
+    return float(scope.server["wasted"].sum()) / max(int(scope.server["completed"].sum()), 1)
+
+
+def _goodput_after_outage(scope: Scope) -> float:
+    """Of the worst outage; those that nobody had to come back from are left out."""
+    goodputs = [recovery.goodput() for recovery in scope.recoveries]
+    return min((goodput for goodput in goodputs if not math.isnan(goodput)), default=math.nan)
+
+
+def _generator_lag(scope: Scope, *, share: float) -> float:
+    return percentile(generator_lag(scope.attempts), share)
+
+
+def _server_lag(scope: Scope, *, share: float) -> float:
+    return percentile(scope.services["lag"], share)
+
+
+def _verdict(scope: Scope) -> str:
+    return verdict(
+        (_generator_lag(scope, share=0.99), _server_lag(scope, share=0.99)), scope.limits
+    )
+
+
+def _later(_: Scope) -> float:
+    """What no engine observes yet."""
+    return math.nan
+
+
+METRICS: Mapping[str, Metric] = {
+    "n_clients": lambda scope: scope.n_clients,
+    "n_episodes": lambda scope: scope.episodes.n,
+    "disconnects_per_client": lambda scope: _share(scope.episodes.n, scope.n_clients),
+    "n_recovered": _n_recovered,
+    "n_censored": _n_censored,
+    "n_gave_up": _n_gave_up,
+    "recovered_share": lambda scope: _share(_n_recovered(scope), scope.episodes.n),
+    "n_attempts": _n_attempts,
+    "amplification": lambda scope: _share(_n_attempts(scope), scope.episodes.n),
+    "outcomes": _outcomes,
+    "peak_attempt_rate_100ms": partial(_peak_attempt_rate, window=0.1),
+    "peak_attempt_rate_1s": partial(_peak_attempt_rate, window=1.0),
+    "peak_arrival_rate_up_1s": partial(_peak_arrival_rate_up, window=1.0),
+    "peak_connect_rate_1s": partial(_peak_connect_rate, window=1.0),
+    "reconnect_time_p50": partial(_reconnect_time, share=0.5),
+    "reconnect_time_p95": partial(_reconnect_time, share=0.95),
+    "reconnect_time_p99": partial(_reconnect_time, share=0.99),
+    "reconnect_time_max": partial(_reconnect_time, share=1.0),
+    "time_to_recovery_p50": partial(_time_to_recovery, share=0.5),
+    "time_to_recovery_p95": partial(_time_to_recovery, share=0.95),
+    "time_to_recovery_p99": partial(_time_to_recovery, share=0.99),
+    "time_to_recovery_p100": partial(_time_to_recovery, share=1.0),
+    "floor": _floor,
+    "detection_time_p50": partial(_detection_time, share=0.5),
+    "detection_time_p99": partial(_detection_time, share=0.99),
+    "peak_backlog": _peak_backlog,
+    "wasted_share": _wasted_share,
+    "goodput_after_outage": _goodput_after_outage,
+    "binding_stage": lambda _: "handshake",
+    "metastable": lambda scope: scope.is_metastable,
+    "generator_lag_p99": partial(_generator_lag, share=0.99),
+    "generator_lag_max": partial(_generator_lag, share=1.0),
+    "server_lag_p99": partial(_server_lag, share=0.99),
+    "verdict": _verdict,
+    "n_full_refresh": _later,
+    "n_delta_sync": _later,
+    "n_events_missed": _later,
+    "n_operations": _later,
+    "n_operations_lost": _later,
+    "n_operations_duplicated": _later,
+}
+"""The definition of each metric, in the order of CONTRACT.md; infinite means never, NaN or None
+that there was nothing to measure it by."""

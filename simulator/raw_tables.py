@@ -1,0 +1,63 @@
+"""What the processes of a run write down while it lasts, in streams called after these tables."""
+
+from dataclasses import dataclass, field
+
+from server_stub.tables import LOSSES, OUTAGES, SERVER, SERVICES, Column, Columns, Schema
+from simulator.results import ATTEMPTS, CLIENTS, DISCONNECTS
+
+
+def _like(schema: Schema, *names: str) -> tuple[Column, ...]:
+    """Columns that go into the finished table as they are."""
+    by_name = {column.name: column for column in schema.columns}
+    return tuple(by_name[name] for name in names)
+
+
+RAW_ATTEMPTS = Schema(
+    name="attempts",
+    columns=_like(
+        ATTEMPTS,
+        *("client", "episode", "attempt", "node", "due_at", "started_at", "ended_at", "outcome"),
+    ),
+)
+
+RAW_DISCONNECTS = Schema(
+    name="disconnects",
+    columns=(
+        *_like(DISCONNECTS, "client"),
+        Column(name="episode", dtype="u4", meaning="the episode that this loss begins, from 1"),
+        *_like(DISCONNECTS, "noticed_at", "noticed_by", "close_code"),
+    ),
+)
+
+RAW_GIVE_UPS = Schema(
+    name="give_ups",
+    columns=(
+        *_like(CLIENTS, "client"),
+        Column(name="gave_up_at", dtype="f8", unit="s", meaning="when it stopped trying"),
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RawTables:
+    """What the processes of a run wrote down; instants are readings of the absolute clock."""
+
+    attempts: Columns = field(default_factory=RAW_ATTEMPTS.empty)
+    disconnects: Columns = field(default_factory=RAW_DISCONNECTS.empty)
+    give_ups: Columns = field(default_factory=RAW_GIVE_UPS.empty)
+    losses: Columns = field(default_factory=LOSSES.empty)
+    outages: Columns = field(default_factory=OUTAGES.empty)
+    server: Columns = field(default_factory=SERVER.empty)
+    services: Columns = field(default_factory=SERVICES.empty)
+
+
+RAW_TABLES = {
+    "attempts": RAW_ATTEMPTS,
+    "disconnects": RAW_DISCONNECTS,
+    "give_ups": RAW_GIVE_UPS,
+    "losses": LOSSES,
+    "outages": OUTAGES,
+    "server": SERVER,
+    "services": SERVICES,
+}
+"""The schemas of the raw tables by name, which is also the name of their streams."""

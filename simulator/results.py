@@ -1,0 +1,215 @@
+"""What a run leaves behind: the tables, where they came from, and how to reach them.
+
+Every engine produces a `RunResult`; metrics and figures are functions of it alone. Instants are
+seconds on one clock, 0 being the moment at which the whole fleet was connected.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from server_stub.tables import OUTAGES, SERVER, SERVICES, Column, Columns, Schema
+from simulator.core.outcomes import Cause, NoticedBy, Outcome, labels
+from simulator.errors import InputError, UnknownNameError
+from simulator.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+"""Of run directories; goes up when an older herd could no longer read a new one."""
+
+Engine = Literal["live", "virtual", "model"]
+
+_AT = "on the run's clock"
+_CLIENT = Column(name="client", dtype="u4", meaning="number of the client")
+_COHORT = Column(name="cohort", dtype="u2", meaning="which set of clients")
+_OUTAGE = Column(name="outage", dtype="i2", meaning="index in the schedule; -1 for none")
+_EPISODE = Column(
+    name="episode", dtype="u4", meaning="the client's n-th loss of connection; 0 is the ramp"
+)
+
+ATTEMPTS = Schema(
+    name="attempts",
+    columns=(
+        _CLIENT,
+        _COHORT,
+        _EPISODE,
+        _OUTAGE,
+        Column(name="attempt", dtype="u4", meaning="1-based within the episode"),
+        Column(name="node", dtype="u2", meaning="which node was dialled"),
+        Column(name="due_at", dtype="f8", unit="s", meaning=f"when it was owed, {_AT}"),
+        Column(name="started_at", dtype="f8", unit="s", meaning=f"when it began, {_AT}"),
+        Column(name="ended_at", dtype="f8", unit="s", meaning=f"when its outcome stood, {_AT}"),
+        Column(name="outcome", dtype="u1", meaning="how it ended", labels=labels(Outcome)),
+    ),
+)
+
+DISCONNECTS = Schema(
+    name="disconnects",
+    columns=(
+        _CLIENT,
+        _EPISODE,
+        _OUTAGE,
+        Column(name="broke_at", dtype="f8", unit="s", meaning=f"the server's record, {_AT}"),
+        Column(name="noticed_at", dtype="f8", unit="s", meaning=f"when the client knew, {_AT}"),
+        Column(name="cause", dtype="u1", meaning="the fault", labels=labels(Cause)),
+        Column(name="noticed_by", dtype="u1", meaning="the sign", labels=labels(NoticedBy)),
+        Column(name="close_code", dtype="u2", meaning="of the close frame; 1006 without one"),
+    ),
+)
+
+CLIENTS = Schema(
+    name="clients",
+    columns=(
+        _CLIENT,
+        _COHORT,
+        Column(name="gave_up_at", dtype="f8", unit="s", meaning=f"{_AT}; NaN if it never did"),
+        Column(name="synced_at", dtype="f8", unit="s", meaning=f"{_AT}; NaN if not observed"),
+        Column(name="n_delta_sync", dtype="u4", meaning="reconnects that replayed what was missed"),
+        Column(name="n_full_refresh", dtype="u4", meaning="reconnects that fetched everything"),
+        Column(name="n_events_missed", dtype="u4", meaning="events that never arrived"),
+        Column(name="n_operations", dtype="u4", meaning="operations issued"),
+        Column(name="n_operations_lost", dtype="u4", meaning="operations never applied"),
+        Column(name="n_operations_duplicated", dtype="u4", meaning="operations applied again"),
+    ),
+)
+
+TABLES = {
+    schema.name: schema for schema in (ATTEMPTS, DISCONNECTS, CLIENTS, OUTAGES, SERVER, SERVICES)
+}
+"""The tables of a result by name."""
+
+
+class Thresholds(BaseModel):
+    """How late generator and server may be before the figures stop meaning what they say."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ok: float
+    """Seconds; the largest lag of a trustworthy run."""
+    strained: float
+    """Seconds; the largest lag of a run whose figures are blurred; beyond it they are the
+    machine's own."""
+
+
+class Manifest(BaseModel):
+    """Where a result came from and how far it can be trusted; fields it does not know pass by."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    schema_version: int = SCHEMA_VERSION
+    herd_version: str
+    engine: Engine
+    scenario: str
+    """Name of the scenario."""
+    seed: int
+    transport: str
+    created_at: str
+    """ISO 8601, UTC."""
+    versions: Mapping[str, str] = Field(default_factory=dict)
+    """Of Python and of the packages that matter, by name."""
+    kernel: Mapping[str, int | float | str | bool | None] = Field(default_factory=dict)
+    """The kernel's settings that matter, by name."""
+    verdict_thresholds: Thresholds
+    reproducible: bool = False
+    """Does the same seed give the same bytes again?"""
+    interrupted: bool = False
+    complete: bool = False
+    """Are the Parquet tables written? Until then the streams hold what was recorded."""
+    failure: str | None = None
+    """What died, if anything did."""
+    origin: float | None = None
+    """Seconds; reading of the absolute clock at t = 0; None if the run never got there."""
+    observed_until: float | None = None
+    """Seconds on the run's clock; end of observation, before the horizon if the run ended early."""
+    ended_because: str = ""
+    n_workers: int = 0
+    """Client processes."""
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class RunResult:
+    """One finished run: the scenario, what happened, and the manifest that vouches for it."""
+
+    manifest: Manifest
+    scenario: Scenario
+    attempts: Columns
+    disconnects: Columns
+    clients: Columns
+    outages: Columns
+    server: Columns
+    services: Columns
+
+    def table(self, name: str) -> Columns:
+        """The columns of a table by its name."""
+        if name not in TABLES:
+            raise UnknownNameError("table", name, TABLES)
+        columns: Columns = getattr(self, name)
+        return columns
+
+    def to_pandas(self, table: str = "attempts") -> "pd.DataFrame":
+        """A table as a data frame; codes become categories.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        columns = self.table(table)
+        try:
+            import pandas as pd  # noqa: PLC0415 - an extra that only this method needs
+        except ImportError:
+            raise InputError(
+                "to_pandas needs pandas: pip install 'thundering-herd[notebook]'"
+            ) from None
+        return pd.DataFrame(
+            {
+                column.name: (
+                    pd.Categorical.from_codes(columns[column.name], pd.Index(column.labels))
+                    if column.labels
+                    else columns[column.name]
+                )
+                for column in table_schema(table, self.scenario).columns
+            }
+        )
+
+
+def table_schema(name: str, scenario: Scenario) -> Schema:
+    """The schema of a result's table, with the scenario's cohort names as labels."""
+    names = tuple(cohort.name for cohort in scenario.cohorts)
+    columns = tuple(
+        dataclasses.replace(column, labels=names) if column.name == "cohort" else column
+        for column in TABLES[name].columns
+    )
+    return dataclasses.replace(TABLES[name], columns=columns)
+
+
+def as_table(schema: Schema, columns: Mapping[str, NDArray[Any]]) -> Columns:
+    """Columns in the types and the order of their schema, read-only.
+
+    Args:
+        schema: What the table must hold; further columns are left out.
+        columns: Arrays of one length; they are not copied where the type is right.
+    """
+    table = {}
+    for column in schema.columns:
+        values = columns[column.name].astype(column.dtype, copy=False).view()
+        values.flags.writeable = False
+        table[column.name] = values
+    return MappingProxyType(table)
+
+
+def select(columns: Columns, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Columns:
+    """The chosen rows of a table, in the order chosen.
+
+    Args:
+        columns: A table of n rows.
+        rows: A mask of shape (n,), or indices.
+    """
+    return MappingProxyType({name: values[rows] for name, values in columns.items()})

@@ -1,0 +1,197 @@
+"""A run on disk: the manifest, the scenario, the tables; while it runs, streams in their place.
+
+Every file is written under a temporary name and renamed, and the manifest that declares a run
+complete comes last, so that whatever is found can be trusted to be whole.
+"""
+
+import json
+import shutil
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from simulator.assembly import assemble
+from simulator.core.cohorts import deal_cohorts
+from simulator.errors import RunDirectoryError, ScenarioError
+from simulator.raw_tables import RAW_TABLES, RawTables
+from simulator.results import SCHEMA_VERSION, TABLES, Manifest, RunResult, table_schema
+from simulator.scenario import Scenario, parse
+from simulator.table_files import damaged, read_streams, read_table, write_table
+
+MANIFEST = "manifest.json"
+SCENARIO = "scenario.toml"
+SUMMARY = "summary.json"
+COMPARISON = "comparison.json"
+STREAMS = "streams"
+
+
+def prepare_directory(path: Path, *, force: bool = False) -> None:
+    """Make an empty directory for a run or a comparison.
+
+    Args:
+        path: Where.
+        force: Replace an earlier run or comparison that stands there, and nothing else.
+
+    Raises:
+        RunDirectoryError: Something is there that must not be overwritten.
+    """
+    if path.is_dir() and any(path.iterdir()):
+        if not _is_ours(path):
+            raise RunDirectoryError(
+                f"{path}: holds files that are not a herd run, which not even --force replaces"
+            )
+        if not force:
+            raise RunDirectoryError(f"{path}: holds an earlier run; use --force to replace it")
+        shutil.rmtree(path.resolve())
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunDirectoryError(f"{path}: cannot be created ({error.strerror})") from None
+
+
+def _is_ours(path: Path) -> bool:
+    """Did herd write this directory? Other programs have a manifest.json, too."""
+    if (path / COMPARISON).is_file():
+        return True
+    try:
+        return "herd_version" in json.loads((path / MANIFEST).read_bytes())
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def write_json(path: Path, data: object) -> None:
+    """Write a JSON file as a whole or not at all.
+
+    Raises:
+        ValueError: A number is infinite or NaN, which JSON does not have.
+    """
+    text = json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False)
+    _write_text(path, f"{text}\n")
+
+
+def _write_text(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write or replace a run's manifest."""
+    write_json(directory / MANIFEST, manifest.model_dump(mode="json"))
+
+
+def begin_run(directory: Path, *, manifest: Manifest, scenario: Scenario) -> Path:
+    """Write what a run needs in order to load, should it be killed.
+
+    Returns:
+        The directory for its streams, which are called `<table>-<process>.arrows`.
+    """
+    streams = directory / STREAMS
+    streams.mkdir(parents=True, exist_ok=True)
+    _write_text(directory / SCENARIO, scenario.to_toml())
+    write_manifest(directory, manifest)
+    return streams
+
+
+def save_run(result: RunResult, directory: Path) -> None:
+    """Write a result, and drop the streams it was assembled from.
+
+    Args:
+        result: Any result; its manifest is written as complete.
+        directory: Where; created if need be. A run that stands there is written over.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    _write_text(directory / SCENARIO, result.scenario.to_toml())
+    for name in TABLES:
+        schema = table_schema(name, result.scenario)
+        write_table(directory / f"{name}.parquet", schema, result.table(name))
+    write_manifest(directory, result.manifest.model_copy(update={"complete": True}))
+    shutil.rmtree(directory / STREAMS, ignore_errors=True)
+
+
+def load_run(directory: Path) -> RunResult:
+    """Read a run: its tables or, if it never got to write them, its streams.
+
+    Raises:
+        RunDirectoryError: It is not a run, or a file of it is missing, too new or damaged.
+    """
+    manifest = _read_manifest(directory)
+    scenario = _read_scenario(directory / SCENARIO)
+    if not manifest.complete:
+        return assemble_streams(directory, manifest=manifest, scenario=scenario)
+    tables = {
+        name: read_table(directory / f"{name}.parquet", table_schema(name, scenario))
+        for name in TABLES
+    }
+    return RunResult(manifest=manifest, scenario=scenario, **tables)
+
+
+def assemble_streams(directory: Path, *, manifest: Manifest, scenario: Scenario) -> RunResult:
+    """What the processes of a run have written to its streams so far.
+
+    Raises:
+        RunDirectoryError: A stream cannot be opened, or holds other columns.
+    """
+    raw = {name: read_streams(directory / STREAMS, schema) for name, schema in RAW_TABLES.items()}
+    shares = [cohort.share for cohort in scenario.cohorts]
+    return assemble(
+        RawTables(**raw),
+        manifest=manifest,
+        scenario=scenario,
+        cohort_of=deal_cohorts(manifest.seed, shares, scenario.n_clients),
+    )
+
+
+def compared_runs(directory: Path) -> tuple[str, ...]:
+    """The names of a comparison's runs, which are its subdirectories, in their order.
+
+    Raises:
+        RunDirectoryError: It is not a comparison, or a file of it is damaged.
+    """
+    path = directory / COMPARISON
+    if not path.is_file():
+        raise RunDirectoryError(f"{directory}: not a comparison (it has no {COMPARISON})")
+    try:
+        return tuple(dict(json.loads(path.read_bytes())))
+    except (OSError, ValueError, TypeError) as error:
+        raise damaged(path, error) from None
+
+
+def _read_manifest(directory: Path) -> Manifest:
+    path = directory / MANIFEST
+    if not path.is_file():
+        raise RunDirectoryError(_not_a_run(directory))
+    try:
+        fields = json.loads(path.read_bytes())
+        version = int(fields["schema_version"])
+        if version > SCHEMA_VERSION:
+            raise RunDirectoryError(
+                f"{path}: schema version {version} is newer than {SCHEMA_VERSION}, the newest "
+                f"that this herd reads; upgrade thundering-herd"
+            )
+        return Manifest.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise damaged(path, f"{place}: {first['msg']}") from None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise damaged(path, error) from None
+
+
+def _not_a_run(directory: Path) -> str:
+    if not (directory / COMPARISON).is_file():
+        return f"{directory}: not a run directory (it has no {MANIFEST})"
+    runs = ", ".join(compared_runs(directory))
+    return f"{directory}: a comparison, not a run; its runs are {runs}"
+
+
+def _read_scenario(path: Path) -> Scenario:
+    if not path.is_file():
+        raise RunDirectoryError(f"{path}: missing")
+    try:
+        return parse(tomllib.loads(path.read_text(encoding="utf-8")), source=str(path))
+    except (OSError, ValueError) as error:
+        raise damaged(path, error) from None
+    except ScenarioError as error:
+        raise RunDirectoryError(f"{path}: {error.problems[0]}") from None

@@ -1,0 +1,184 @@
+"""A scenario: which herd meets which server, and what goes wrong when.
+
+Read from TOML, checked whole (every mistake is reported at once), immutable from then on.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+import tomli_w
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from server_stub.config import ServerConfig
+from server_stub.outage import Outage, OutageWindow, unfold
+from server_stub.settings import (
+    Count,
+    Instant,
+    OrNone,
+    PositiveCount,
+    PositiveSeconds,
+    Rate,
+    Seconds,
+    Settings,
+    Share,
+)
+from simulator.core.backoff import BASIC, Policy, resolve_policy
+from simulator.errors import ScenarioError
+from simulator.problems import problems_of
+
+AnyPolicy = Annotated[Policy, BeforeValidator(resolve_policy)]
+"""A policy by name, or as a table."""
+
+
+class HeartbeatConfig(Settings):
+    """How a client finds out that its peer is dead."""
+
+    interval: PositiveSeconds = 25.0
+    """Seconds between pings; below the 30 s after which the shortest common proxies cut off."""
+    timeout: PositiveSeconds = 10.0
+    """Seconds after a ping within which something must be heard."""
+
+
+class ClientConfig(Settings):
+    """What one client does around a lost connection."""
+
+    policy: AnyPolicy = BASIC["exponential-full-jitter"]
+    connect_timeout: Annotated[PositiveSeconds | None, OrNone] = 10.0
+    """Seconds from an attempt's start to giving it up; "none" waits for ever."""
+    rtt: PositiveSeconds = 0.02
+    """Seconds of network round trip that every dial costs."""
+    heartbeat: Annotated[HeartbeatConfig | None, OrNone] = HeartbeatConfig()
+
+
+class Cohort(ClientConfig):
+    """A share of the fleet with settings of its own; what it leaves out comes from `[client]`."""
+
+    name: Annotated[str, Field(min_length=1)] = "all"
+    share: Annotated[Share, Field(gt=0)] = 1.0
+
+
+class Objective(Settings):
+    """A condition on one metric of a summary."""
+
+    metric: str
+    op: Literal["<", "<=", ">", ">=", "==", "!="]
+    value: Annotated[float, Field(strict=True)]
+
+
+def _with_client_defaults(data: Any) -> Any:  # noqa: ANN401 - whatever a TOML file holds
+    """Give every `[[cohort]]` the fields of `[client]` that it does not set itself."""
+    if not isinstance(data, Mapping) or not isinstance(data.get("cohort"), list | tuple):
+        return data
+    client = data.get("client", {})
+    if not isinstance(client, Mapping):
+        return data
+    cohorts = [
+        {**client, **cohort} if isinstance(cohort, Mapping) else cohort for cohort in data["cohort"]
+    ]
+    return {**data, "cohort": cohorts}
+
+
+class Scenario(Settings):
+    """Which herd meets which server, and what goes wrong when."""
+
+    name: Annotated[str, Field(min_length=1, pattern=r"^[\w.-]+$")] = "custom"
+    description: str = ""
+    """What the scenario shows, in one or two sentences."""
+    seed: Count = 1
+    n_clients: PositiveCount
+    horizon: PositiveSeconds
+    """End of new attempts, in seconds after t = 0."""
+    grace: Seconds = 5.0
+    """How much longer attempts started before the horizon may run on."""
+    ramp_rate: Rate = 500.0
+    """Connects per second while the fleet assembles."""
+    settle: Seconds = 3.0
+    """How long everybody must stay connected before a run ends early."""
+    transport: Literal["trio-websocket", "wsproto"] = "wsproto"
+    server: ServerConfig = ServerConfig()
+    outage: tuple[Outage, ...] = ()
+    client: ClientConfig = ClientConfig()
+    cohort: tuple[Cohort, ...] = ()
+    compare: tuple[AnyPolicy, ...] = ()
+    """The policies that `herd compare` sets side by side when none are named."""
+    objective: tuple[Objective, ...] = ()
+
+    _inherit = model_validator(mode="before")(_with_client_defaults)
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        for outage in self.outage:
+            if outage.starts_at >= self.horizon:
+                raise ValueError(
+                    f"outage.starts_at = {outage.starts_at:g} lies past the horizon "
+                    f"({self.horizon:g} s); allowed: less than horizon"
+                )
+        self.windows  # noqa: B018 - raises when two outages overlap
+        names = [cohort.name for cohort in self.cohort]
+        if len(set(names)) < len(names):
+            raise ValueError(f"cohort.name = {names}: names must differ")
+        total = sum(cohort.share for cohort in self.cohort)
+        if self.cohort and abs(total - 1.0) > 1e-6:
+            raise ValueError(f"cohort.share: the shares add up to {total:g}; allowed: 1")
+        return self
+
+    @property
+    def windows(self) -> tuple[OutageWindow, ...]:
+        """The stretches of downtime before the horizon, by start."""
+        return tuple(
+            window for window in unfold(self.outage) if window.starts_at < self.horizon
+        )
+
+    @property
+    def cohorts(self) -> tuple[Cohort, ...]:
+        """The cohorts; without any `[[cohort]]`, the whole fleet is one, called "all"."""
+        return self.cohort or (Cohort(**{field: getattr(self.client, field) for field in ClientConfig.model_fields}),)
+
+    @property
+    def last_outage_end(self) -> float:
+        """Seconds; when the last outage is scheduled to end, 0 when there is none."""
+        return max((window.ends_at for window in self.windows), default=0.0)
+
+    def with_policy(self, policy: Policy) -> Self:
+        """The same herd with this policy in every cohort."""
+        return self.model_copy(
+            update={
+                "client": self.client.model_copy(update={"policy": policy}),
+                "cohort": tuple(
+                    cohort.model_copy(update={"policy": policy}) for cohort in self.cohort
+                ),
+            }
+        )
+
+    def to_toml(self) -> str:
+        """The whole scenario as TOML, every field spelt out; `parse` reads it back."""
+        return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+
+
+def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table without the fields that are not set; TOML has no word for those."""
+    return {
+        key: _without_none(value)
+        if isinstance(value, Mapping)
+        else [_without_none(entry) if isinstance(entry, Mapping) else entry for entry in value]
+        if isinstance(value, list)
+        else value
+        for key, value in table.items()
+        if value is not None
+    }
+
+
+def parse(data: Mapping[str, Any], *, source: str) -> Scenario:
+    """Check a scenario given as nested mappings.
+
+    Args:
+        data: What a TOML file holds.
+        source: The file, or whatever else the messages should name.
+
+    Raises:
+        ScenarioError: With every mistake in it.
+    """
+    try:
+        return Scenario.model_validate(data)
+    except ValidationError as error:
+        raise ScenarioError(source, problems_of(error, Scenario)) from None

@@ -1,0 +1,13 @@
+"""How clients reach a server: the seam, and the two transports behind it."""
+
+from collections.abc import Callable
+
+from simulator.transport.over_trio_websocket import TrioWebSocketTransport
+from simulator.transport.over_wsproto import WsprotoTransport
+from simulator.transport.seam import Dial, Transport
+
+TRANSPORTS: dict[str, Callable[[Dial, str], Transport]] = {
+    "trio-websocket": TrioWebSocketTransport,
+    "wsproto": WsprotoTransport,
+}
+"""The transports by the name that a scenario gives them."""

@@ -1,0 +1,194 @@
+"""WebSocket by trio-websocket, behind a stream that notices how it ends."""
+
+import math
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import trio
+import trio_websocket
+
+from server_stub.handshake import MALFORMED
+from server_stub.streams import Stream
+from simulator.core.outcomes import NoticedBy, Outcome
+from simulator.transport.seam import (
+    ABNORMAL_CLOSURE,
+    AttemptFailedError,
+    ConnectionLostError,
+    Dial,
+    attempt_errors,
+    rejection,
+)
+
+
+class TrioWebSocketTransport:
+    """WebSocket by trio-websocket, with a nursery of its own for every attempt."""
+
+    def __init__(self, dial: Dial, host: str) -> None:
+        self._dial = dial
+        self._host = host
+
+    @asynccontextmanager
+    async def connect(self, path: str) -> AsyncIterator["TrioWebSocketConnection"]:
+        """A connection for the length of a context."""
+        with attempt_errors():
+            stream = _ObservedStream(await self._dial())
+        try:
+            async with trio.open_nursery() as nursery:
+                # The library waits for an answer even when the peer is gone: see to it that the
+                # end of the stream ends the attempt.
+                stream.on_end = nursery.cancel_scope.cancel
+                connection = await trio_websocket.wrap_client_stream(
+                    nursery, stream, self._host, path
+                )
+                stream.on_end = None
+                yield TrioWebSocketConnection(stream, connection, nursery)
+                nursery.cancel_scope.cancel()
+            if stream.on_end is not None:
+                raise stream.attempt_error()
+        except BaseExceptionGroup as group:
+            raise _only_error(group) from None
+        finally:
+            stream.close()
+
+
+def _only_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What really happened, out of the group in which a nursery delivers it."""
+    leaves = list(_leaves(group))
+    for leaf in leaves:
+        if isinstance(leaf, AttemptFailedError | ConnectionLostError):
+            return leaf
+        if isinstance(leaf, trio_websocket.ConnectionRejected):
+            return rejection(leaf.status_code, leaf.headers or ())
+    if all(isinstance(leaf, trio.Cancelled) for leaf in leaves):
+        return leaves[0]
+    if all(isinstance(leaf, (*MALFORMED, trio.Cancelled)) for leaf in leaves):
+        return AttemptFailedError(Outcome.EOF, "the reply makes no sense")
+    return group
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for inner in group.exceptions:
+        if isinstance(inner, BaseExceptionGroup):
+            yield from _leaves(inner)
+        else:
+            yield inner
+
+
+class _ObservedStream(trio.abc.Stream):
+    """A stream as trio-websocket wants it, that remembers when it was heard and how it ended."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.heard_at = -math.inf
+        self.failure: OSError | None = None
+        self.ended = False
+        self.on_end: Callable[[], None] | None = None
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:  # noqa: ARG002
+        try:
+            data = await self._stream.receive_some()
+        except OSError as error:
+            raise self._broken(error) from error
+        if data:
+            self.heard_at = trio.current_time()
+        else:
+            self._end()
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        try:
+            await self._stream.send_all(bytes(data))
+        except OSError as error:
+            raise self._broken(error) from error
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def aclose(self) -> None:
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def attempt_error(self) -> AttemptFailedError:
+        """Why the attempt over this stream failed, once it has ended."""
+        if self.failure is not None:
+            return AttemptFailedError(Outcome.RESET, str(self.failure))
+        return AttemptFailedError(Outcome.EOF, "closed before the answer")
+
+    def loss(self, code: int, reason: str) -> ConnectionLostError:
+        """Why the connection over this stream is lost."""
+        if code != ABNORMAL_CLOSURE:
+            return ConnectionLostError(NoticedBy.CLOSE_FRAME, code, reason)
+        if self.failure is not None:
+            return ConnectionLostError(NoticedBy.RESET, reason=str(self.failure))
+        return ConnectionLostError(NoticedBy.EOF)
+
+    def _broken(self, error: OSError) -> trio.BrokenResourceError:
+        self.failure = self.failure or error
+        self._end()
+        return trio.BrokenResourceError(str(error))
+
+    def _end(self) -> None:
+        self.ended = True
+        if self.on_end is not None:
+            self.on_end()
+
+
+class TrioWebSocketConnection:
+    """An open connection of TrioWebSocketTransport."""
+
+    __slots__ = ("_connection", "_nursery", "_stream")
+
+    def __init__(
+        self,
+        stream: _ObservedStream,
+        connection: trio_websocket.WebSocketConnection,
+        nursery: trio.Nursery,
+    ) -> None:
+        self._stream = stream
+        self._connection = connection
+        self._nursery = nursery
+
+    @property
+    def heard_at(self) -> float:
+        """When the peer was last heard, whatever it said."""
+        return self._stream.heard_at
+
+    async def receive(self) -> str:
+        """The next text of the peer."""
+        with self._loss():
+            message = await self._connection.get_message()
+        return message if isinstance(message, str) else message.decode(errors="replace")
+
+    async def send(self, text: str) -> None:
+        """Send a text."""
+        with self._loss():
+            await self._connection.send_message(text)
+
+    async def ping(self) -> None:
+        """Send a ping, without waiting for the pong: the library's own call waits for ever."""
+        self._nursery.start_soon(self._ping)
+        await trio.lowlevel.checkpoint()
+
+    async def _ping(self) -> None:
+        try:
+            await self._connection.ping()
+        except trio_websocket.ConnectionClosed:
+            pass  # `receive` reports it.
+
+    async def close(self, code: int) -> None:
+        """Send a close frame, without waiting for the answer."""
+        with self._loss(), trio.move_on_after(0):
+            await self._connection.aclose(code)
+
+    @contextmanager
+    def _loss(self) -> Iterator[None]:
+        try:
+            yield
+        except trio_websocket.ConnectionClosed as error:
+            reason = error.reason
+            code = reason.code if reason is not None else ABNORMAL_CLOSURE
+            text = (reason.reason or "") if reason is not None else ""
+            raise self._stream.loss(code, text) from None

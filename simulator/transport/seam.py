@@ -1,0 +1,138 @@
+"""The seam between a client and the network: connect() -> connection, foreign errors mapped once.
+
+A transport opens WebSocket connections over any byte stream; two of them behave alike:
+
+- `WsprotoTransport` drives the protocol library itself, without a task or a nursery per
+  connection. It is the faster one, and the faster the generator, the sharper the storm.
+- `TrioWebSocketTransport` uses trio-websocket, as many production clients do.
+
+Whatever the operating system, Trio or a protocol library raises leaves here as `AttemptFailedError`
+(before the 101) or `ConnectionLostError` (after it). Leaving the context of a connection drops its
+stream at once, without waiting for the peer.
+"""
+
+import errno
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from http import HTTPStatus
+from typing import Protocol
+
+from wsproto.frame_protocol import CloseReason
+
+from server_stub.handshake import MALFORMED
+from server_stub.streams import Stream
+from simulator.core.outcomes import NoticedBy, Outcome
+from simulator.errors import HerdError
+
+ABNORMAL_CLOSURE = int(CloseReason.ABNORMAL_CLOSURE)
+_RESETS = (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
+
+Dial = Callable[[], Awaitable[Stream]]
+"""Opens a byte stream to the server, or fails with the operating system's error."""
+
+
+class AttemptFailedError(HerdError):
+    """An attempt to connect did not end in a connection."""
+
+    def __init__(self, outcome: Outcome, reason: str = "", *, retry_after: float = 0.0) -> None:
+        super().__init__(f"{outcome.name.lower()}: {reason}")
+        self.outcome = outcome
+        self.retry_after = retry_after
+        """Seconds that the server asked to wait."""
+
+
+class ConnectionLostError(HerdError):
+    """A connection is over."""
+
+    def __init__(
+        self, noticed_by: NoticedBy, close_code: int = ABNORMAL_CLOSURE, reason: str = ""
+    ) -> None:
+        super().__init__(f"{noticed_by.name.lower()} ({close_code}) {reason}")
+        self.noticed_by = noticed_by
+        self.close_code = close_code
+        self.reason = reason
+
+
+class Connection(Protocol):
+    """An open WebSocket connection."""
+
+    @property
+    def heard_at(self) -> float:
+        """When the peer was last heard, whatever it said."""
+
+    async def receive(self) -> str:
+        """The next text of the peer.
+
+        Raises:
+            ConnectionLostError: There will be none.
+        """
+
+    async def send(self, text: str) -> None:
+        """Send a text.
+
+        Raises:
+            ConnectionLostError: It cannot be sent any more.
+        """
+
+    async def ping(self) -> None:
+        """Send a ping, without waiting for the pong.
+
+        Raises:
+            ConnectionLostError: It cannot be sent any more.
+        """
+
+    async def close(self, code: int) -> None:
+        """Send a close frame, without waiting for the answer.
+
+        Raises:
+            ConnectionLostError: It cannot be sent any more.
+        """
+
+
+class Transport(Protocol):
+    """Opens connections."""
+
+    def connect(self, path: str) -> AbstractAsyncContextManager[Connection]:
+        """A connection for the length of a context.
+
+        Entering raises AttemptFailedError when there is none to be had.
+        """
+
+
+@contextmanager
+def attempt_errors() -> Iterator[None]:
+    """Before the 101: every failure is the failure of the attempt."""
+    try:
+        yield
+    except ConnectionRefusedError as error:
+        raise AttemptFailedError(Outcome.REFUSED, str(error)) from None
+    except _RESETS as error:
+        raise AttemptFailedError(Outcome.RESET, str(error)) from None
+    except OSError as error:
+        outcome = Outcome.TIMED_OUT if error.errno == errno.ETIMEDOUT else Outcome.FAILED
+        raise AttemptFailedError(outcome, str(error)) from None
+    except MALFORMED as error:
+        raise AttemptFailedError(Outcome.EOF, f"the reply makes no sense: {error}") from None
+
+
+@contextmanager
+def connection_errors() -> Iterator[None]:
+    """After the 101: every failure is the loss of the connection."""
+    try:
+        yield
+    except OSError as error:
+        raise ConnectionLostError(NoticedBy.RESET, reason=str(error)) from None
+    except MALFORMED as error:
+        raise ConnectionLostError(NoticedBy.EOF, reason=f"garbage: {error}") from None
+
+
+def rejection(status: int, headers: Sequence[tuple[bytes, bytes]]) -> AttemptFailedError:
+    """The server answered, but not with 101."""
+    retry_after = 0.0
+    for name, value in headers:
+        if name.lower() == b"retry-after" and value.isdigit():
+            retry_after = float(value)
+    phrase = HTTPStatus(status).phrase if status in iter(HTTPStatus) else ""
+    return AttemptFailedError(
+        Outcome.REJECTED, f"HTTP {status} {phrase}".rstrip(), retry_after=retry_after
+    )

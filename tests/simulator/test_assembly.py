@@ -1,0 +1,151 @@
+"""What clients and server wrote down becomes one record on one clock."""
+
+import numpy as np
+import pytest
+
+from simulator.assembly import assemble
+from simulator.core.cohorts import deal_cohorts
+from simulator.core.outcomes import Cause, Outcome
+from simulator.raw_tables import RawTables
+
+CLOCKS = pytest.mark.parametrize("origin", [0.0, 5000.0, 123456.789])
+
+
+@CLOCKS
+def test_instants_count_from_the_origin(herd, origin):
+    """Whatever the absolute clock showed at t = 0."""
+    run = herd(1, origin=origin).outage(2, 6).loses(0, 2, noticed_at=3).tries(0, 7).gives_up(0, 9)
+    result = run.interval(1).service(4, 0.5).result()
+    assert result.attempts["ended_at"] == pytest.approx([-1, 7])
+    assert result.disconnects["broke_at"] == pytest.approx([2])
+    assert result.disconnects["noticed_at"] == pytest.approx([3])
+    assert result.clients["gave_up_at"] == pytest.approx([9])
+    assert result.outages["ends_at"] == pytest.approx([6])
+    assert result.server["at"] == pytest.approx([1])
+    assert result.services["at"] == pytest.approx([4])
+    assert result.services["lag"] == pytest.approx([0.5])
+
+
+@pytest.mark.parametrize("kind", ["graceful", "crash", "freeze"])
+def test_a_loss_has_the_servers_instant_outage_and_cause(herd, kind):
+    """The server knows when and why it broke the connection."""
+    result = herd(1).outage(2, 6, kind=kind).loses(0, 2, noticed_at=5).result()
+    assert result.disconnects["broke_at"].tolist() == [2]
+    assert result.disconnects["outage"].tolist() == [0]
+    assert result.disconnects["cause"].tolist() == [Cause[kind.upper()]]
+
+
+def test_attempts_belong_to_the_outage_that_began_their_episode(herd):
+    """The ramp to none; a client still down when the next outage starts to its first."""
+    run = herd(2).outage(2, 6).loses(0, 2).loses(1, 2).tries(0, 7)
+    run.outage(10, 14).loses(0, 10).tries(0, 15).tries(1, 16)
+    attempts = run.result().attempts
+    assert attempts["client"].tolist() == [0, 1, 0, 0, 1]
+    assert attempts["episode"].tolist() == [0, 0, 1, 2, 1]
+    assert attempts["outage"].tolist() == [-1, -1, 0, 1, 0]
+
+
+def test_attempts_are_sorted_by_start_then_client(herd):
+    """However the processes interleaved."""
+    run = herd(3).tries(2, 5).tries(0, 5).tries(1, 4).tries(1, 9, started_at=3)
+    attempts = run.result().attempts
+    assert attempts["client"].tolist() == [0, 1, 2, 1, 1, 0, 2]
+    assert attempts["started_at"].tolist() == [-1, -1, -1, 3, 4, 5, 5]
+
+
+def test_without_a_servers_record_a_loss_counts_from_its_notice(herd):
+    """As part of the outage that was the last to start, from a cause nobody knows."""
+    run = herd(3).outage(2, 6).outage(20, 26)
+    run.loses(0, 1, recorded=False).loses(1, 7, recorded=False).loses(2, 30, recorded=False)
+    disconnects = run.result().disconnects
+    assert disconnects["broke_at"].tolist() == [1, 7, 30]
+    assert disconnects["outage"].tolist() == [-1, 0, 1]
+    assert set(disconnects["cause"]) == {Cause.SERVER_LOST}
+
+
+def test_a_loss_outside_every_outage_belongs_to_none(herd):
+    """The server broke the connection, but not in an outage."""
+    disconnects = herd(1).outage(2, 6).loses(0, 8, outage=-1).result().disconnects
+    assert disconnects["outage"].tolist() == [-1]
+    assert disconnects["cause"].tolist() == [Cause.SERVER_LOST]
+
+
+def test_a_freeze_that_nobody_noticed_is_not_the_cause(herd):
+    """The server recorded a freeze, then a crash of the same connection; the client saw one."""
+    run = herd(1).outage(2, 3, kind="freeze").outage(10, 16, kind="crash")
+    run.rows["losses"].append((0, 0, 0, 2))
+    disconnects = run.loses(0, 10, noticed_at=10.1).result().disconnects
+    assert disconnects["broke_at"].tolist() == [10]
+    assert disconnects["outage"].tolist() == [1]
+    assert disconnects["cause"].tolist() == [Cause.CRASH]
+
+
+def test_a_connection_the_server_closed_unnoticed_changes_nothing(herd):
+    """As when the server shuts down after the run."""
+    run = herd(1).outage(2, 6).loses(0, 2).tries(0, 7)
+    run.rows["losses"].append((0, 1, -1, 101))
+    assert run.result().disconnects["broke_at"].tolist() == [2]
+
+
+def test_an_outage_under_way_when_the_server_was_killed_is_known_from_its_victims(herd):
+    """Its kind stands in the schedule, its end in the future."""
+    run = herd(2).outage(2, 6, kind="crash", recorded=False).loses(0, 2.1).loses(1, 2.2)
+    result = run.result()
+    assert result.outages["starts_at"].tolist() == [2.1]
+    assert result.outages["ends_at"].tolist() == [np.inf]
+    assert result.disconnects["cause"].tolist() == [Cause.CRASH, Cause.CRASH]
+
+
+@CLOCKS
+def test_a_run_cut_off_in_its_ramp_ends_at_zero(herd, origin):
+    """Nobody had named t = 0 yet, so everything is ramp."""
+    run = herd(2, origin=origin).tries(1, 30, Outcome.REFUSED)
+    result = run.result(origin=None, observed_until=None)
+    assert result.attempts["ended_at"] == pytest.approx([-31, -31, 0])
+    assert result.attempts["outage"].tolist() == [-1, -1, -1]
+    assert result.manifest.observed_until == 0
+
+
+def test_without_an_end_the_observation_ends_with_the_records(herd):
+    """As after a kill."""
+    run = herd(1, origin=50.0).outage(2, 6).loses(0, 2).tries(0, 7.5)
+    assert run.result(observed_until=None).manifest.observed_until == 7.5
+
+
+def test_nothing_recorded_is_an_empty_result(herd):
+    """A run killed at once still loads."""
+    run = herd(3)
+    result = assemble(
+        RawTables(),
+        manifest=run.result().manifest.model_copy(update={"origin": None}),
+        scenario=run.scenario,
+        cohort_of=deal_cohorts(1, [1.0], 3),
+    )
+    assert result.attempts["client"].size == 0
+    assert result.clients["client"].tolist() == [0, 1, 2]
+
+
+def test_cohorts_come_from_the_deal(herd):
+    """In the attempts as among the clients."""
+    run = herd(2, shares={"web": 0.5, "mobile": 0.5})
+    run.cohort_of[:] = [1, 0]
+    result = run.result()
+    assert result.clients["cohort"].tolist() == [1, 0]
+    assert result.attempts["cohort"].tolist() == [1, 0]
+
+
+def test_what_nobody_observes_yet_is_empty(herd):
+    """Instants are NaN, counts are 0."""
+    clients = herd(2).gives_up(1, 5).result().clients
+    assert np.isnan(clients["gave_up_at"]).tolist() == [True, False]
+    assert np.isnan(clients["synced_at"]).all()
+    assert clients["n_operations"].tolist() == [0, 0]
+
+
+def test_tables_are_read_only(herd):
+    """A result is a record, not a scratch pad."""
+    attempts = herd(1).result().attempts
+    with pytest.raises(ValueError, match="read-only"):
+        attempts["client"][0] = 5
+    with pytest.raises(TypeError):
+        attempts["client"] = attempts["episode"]
