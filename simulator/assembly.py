@@ -178,5 +178,9 @@ def _clients(give_ups: Columns, cohort_of: NDArray[np.uint16]) -> Columns:
     }
     gave_up_at = np.full(n_clients, np.nan)
     gave_up_at[give_ups["client"]] = give_ups["gave_up_at"]
-    columns: Columns = {"client": np.arange(n_clients), "cohort": cohort_of, "gave_up_at": gave_up_at}
+    columns: Columns = {
+        "client": np.arange(n_clients),
+        "cohort": cohort_of,
+        "gave_up_at": gave_up_at,
+    }
     return as_table(CLIENTS, {**unobserved, **columns})

@@ -54,6 +54,8 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
             return Problem(place=place, value="", allowed=_BOUNDS["missing"])
         case "value_error":
             return Problem(place=place, value="", allowed=str(context["error"]))
+        case "unknown_policy":
+            return Problem(place=place, value=_shown(value), allowed=detail["msg"])
         case kind:
             template = _BOUNDS.get(kind)
             allowed = (

@@ -99,8 +99,9 @@ def _look_up(metric: str, summary: Mapping[str, Any]) -> float | bool | str:
     found: Any = summary
     for name in metric.split("."):
         if not isinstance(found, Mapping) or name not in found:
-            known = found if isinstance(found, Mapping) else summary
-            raise UnknownNameError("metric", metric, known)
+            known = found if isinstance(found, Mapping) else METRICS
+            what = "metric" if name == metric else f"metric {metric!r}: field"
+            raise UnknownNameError(what, name, known)
         if name in found.get("unmeasured", ()):
             raise InputError(f"metric {metric!r} was not measured in this run")
         found = found[name]

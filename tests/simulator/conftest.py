@@ -26,7 +26,9 @@ class Herd:
             "server": ServerConfig(
                 workers=capacity, service_time=ServiceTime(kind="constant", mean=1.0)
             ),
-            "cohort": tuple(Cohort(name=name, share=share) for name, share in (shares or {}).items()),
+            "cohort": tuple(
+                Cohort(name=name, share=share) for name, share in (shares or {}).items()
+            ),
         }
         self.rows = defaultdict(list)
         self.schedule = []
@@ -119,7 +121,7 @@ class Herd:
         )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def herd():
     """Begin a run: `herd(n_clients).outage(...).loses(...).tries(...).result()`."""
     return Herd
