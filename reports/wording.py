@@ -2,60 +2,96 @@
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+from simulator.core.outcomes import Outcome
 from simulator.metrics.episodes import end_of_observation
 from simulator.metrics.recovery import spans_of
-from simulator.metrics.series import share_connected
+from simulator.metrics.series import FleetState, share_connected
 from simulator.results import RunResult
+
+OUTCOME_WORDS: Mapping[Outcome, str] = MappingProxyType(
+    {
+        Outcome.CONNECTED: "connected",
+        Outcome.REFUSED: "refused: nobody listens",
+        Outcome.REJECTED: "rejected by the server",
+        Outcome.TIMED_OUT: "timed out",
+        Outcome.RESET: "reset",
+        Outcome.EOF: "closed without an answer",
+        Outcome.FAILED: "failed on this machine",
+        Outcome.CANCELLED: "under way at the end",
+    }
+)
+STATE_WORDS: Mapping[FleetState, str] = MappingProxyType(
+    {
+        FleetState.CONNECTED: "connected",
+        FleetState.DIALLING: "attempt under way",
+        FleetState.WAITING: "waiting to try again",
+        FleetState.UNAWARE: "cut off, not yet noticed",
+        FleetState.GAVE_UP: "gave up",
+    }
+)
 
 
 def percent(share: float) -> str:
-    """A share in percent; only all of it is 100 %, and only none of it 0 %."""
+    """A share in percent; only the whole is 100 %, and only nothing is 0 %."""
     percents = 100 * share
-    if 0 < percents < 1 or 99 <= percents < 100:
-        nearest = min(max(round(percents, 1), 0.1), 99.9)
-        return f"{nearest:g} %"
+    if 0 < percents < 1 or 99 < percents < 100:
+        return f"{min(max(percents, 0.1), 99.9):.1f} %"
     return f"{percents:.0f} %"
 
 
 def seconds(duration: float) -> str:
-    """A duration in seconds, to a tenth; to a hundredth below one."""
+    """A duration to a tenth of a second, below one second to a hundredth."""
     if math.isinf(duration):
         return "never"
-    rounded = round(duration, 1 if duration >= 1 else 2)
-    return f"{rounded:,.1f} s" if rounded % 1 else f"{rounded:,.0f} s"
+    return f"{duration:,.2f} s" if 0 < duration < 1 else f"{duration:,.1f} s"
 
 
 def per_second(rate: float) -> str:
-    """A rate of events."""
-    return f"{rate:,.0f}/s" if rate >= 10 or rate == 0 else f"{rate:.1f}/s"
+    """A rate of events; below ten to a tenth."""
+    return f"{rate:,.1f}/s" if 0 < rate < 10 else f"{rate:,.0f}/s"
 
 
 def setting(result: RunResult) -> str:
-    """What the herd is up against: "1,000 clients, down for 6 s, capacity 100/s"."""
+    """What the herd is up against: "1,000 clients, server down for 6.0 s"."""
     spans = spans_of(result, end_of_observation(result))
-    downtime = " and ".join(seconds(span.ends_at - span.starts_at) for span in spans[:3])
-    if len(spans) > 3:
-        downtime = f"{len(spans)} times"
-    down = f"server down for {downtime}" if spans else "no outage"
-    return f"{result.scenario.n_clients:,} clients, {down}"
+    clients = f"{result.scenario.n_clients:,} clients"
+    if not spans:
+        return f"{clients}, no outage"
+    longest = max(span.ends_at - span.starts_at for span in spans)
+    if math.isinf(longest):
+        return f"{clients}, server down to the end"
+    if len(spans) == 1:
+        return f"{clients}, server down for {seconds(longest)}"
+    return f"{clients}, server down {len(spans)} times, for up to {seconds(longest)}"
 
 
 def back(result: RunResult, summary: Mapping[str, Any]) -> str:
-    """How far the herd has come back: "all back within 19 s", "23 % back after 28 s".
+    """How far the herd came back: "all back within 19.0 s", "23 % back after 28.0 s".
 
     Args:
         result: A run.
         summary: Its own.
+
+    Returns:
+        Seconds count from the end of the outage: the worst one for those who are all back, the
+        last one where some are still missing.
     """
     end = end_of_observation(result)
     spans = spans_of(result, end)
     if not spans:
         return "no outage"
     if spans[-1].ends_at > end:
-        return "the outage was not over"
+        return "outage not over at the end"
     if summary["time_to_recovery_p100"] is not None:
         return f"all back within {seconds(summary['time_to_recovery_p100'])}"
     share = float(share_connected(result).share[-1])
     return f"{percent(share)} back after {seconds(end - spans[-1].ends_at)}"
+
+
+def policy_name(result: RunResult) -> str:
+    """The policy of a run; of cohorts with different ones, all of them."""
+    labels = {cohort.policy.label: None for cohort in result.scenario.cohorts}
+    return " + ".join(labels)

@@ -44,7 +44,12 @@ class ServerRecorder:
         """How many connections are open, handshakes wait and workers are busy, from now on."""
         self._advance(now)
         self._levels = (connected, backlog, busy_workers)
-        self._peaks = tuple(map(max, self._peaks, self._levels))
+        most_connected, longest_backlog, most_busy = self._peaks
+        self._peaks = (
+            max(most_connected, connected),
+            max(longest_backlog, backlog),
+            max(most_busy, busy_workers),
+        )
 
     def service(self, due_at: float, now: float) -> None:
         """A service that was due to end then has ended now."""

@@ -7,6 +7,7 @@ the cancellation of the scope in which it waits, or as the reset of its stream.
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import trio
@@ -34,24 +35,25 @@ _CLOSE_TIMEOUT = 1.0
 """Seconds that a peer gets to answer a close frame."""
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class _Visit(Job):
-    """A job at the desk, and the scope in which its peer's task waits for the outcome."""
-
-    stream: Stream
-    waiting: trio.CancelScope = field(default_factory=trio.CancelScope)
-    turned_away: bool = False
-
-
 @dataclass(slots=True, eq=False)
 class _Session:
-    """An open connection, and the scope in which its task listens."""
+    """A connection that is open or about to be, and the scope in which its task listens."""
 
     identity: Identity
     stream: Stream
     listening: trio.CancelScope = field(default_factory=trio.CancelScope)
     farewell: int = 0
     """The close code to send when the scope is cancelled."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Visit(Job):
+    """A job at the desk, and the scope in which its peer's task waits for the outcome."""
+
+    session: _Session
+    """What it becomes once served."""
+    waiting: trio.CancelScope = field(default_factory=trio.CancelScope)
+    turned_away: bool = False
 
 
 class _Gate:
@@ -94,6 +96,7 @@ class Server:
         self._up = _Gate(is_open=True)
         self._has_room = _Gate(is_open=True)
         self._thawed = _Gate(is_open=True)
+        self._goes_down_at = math.inf
         self._n_foreign = 0
 
     @property
@@ -101,9 +104,12 @@ class Server:
         """How many connections are open."""
         return len(self._sessions)
 
-    async def run(self) -> None:
-        """Listen and serve until cancelled."""
+    async def run(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Listen and serve until cancelled; it counts as started once it listens."""
         self._port.listen()
+        task_status.started()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._work_the_desk)
@@ -119,7 +125,8 @@ class Server:
             origin: The clock reading that is t = 0.
         """
         for window in windows:
-            await trio.sleep_until(origin + window.starts_at)
+            self._goes_down_at = origin + window.starts_at
+            await trio.sleep_until(self._goes_down_at)
             started_at = trio.current_time()
             ended_at = math.inf
             self._go_down(window, started_at)
@@ -133,18 +140,21 @@ class Server:
     # The outage
 
     def _go_down(self, window: OutageWindow, now: float) -> None:
+        self._finish_services(now)
+        self._goes_down_at = math.inf
         self._up.set(is_open=False)
         self._accepting.cancel()
+        for session in self._sessions:
+            self._recorder.loss(session.identity, window.index, now)
         if window.kind is OutageKind.FREEZE:
             self._thawed.set(is_open=False)
             self._desk.pause(now)
-            for session in self._sessions:
-                self._recorder.loss(session.identity, window.index, now)
         else:
-            self._disconnect_everybody(window, now)
+            self._disconnect_everybody(window)
         self._changed(now)
 
-    def _disconnect_everybody(self, window: OutageWindow, now: float) -> None:
+    def _disconnect_everybody(self, window: OutageWindow) -> None:
+        """Leave nobody: not in the kernel's queue, at the desk, or connected."""
         if window.refuse:
             self._port.refuse()
         else:
@@ -157,22 +167,21 @@ class Server:
                 visit.turned_away = True
                 visit.waiting.cancel()
             else:
-                visit.stream.reset()
+                visit.session.stream.reset()
         for session in self._sessions:
-            self._recorder.loss(session.identity, window.index, now)
             if graceful:
                 session.farewell = window.close_code
                 session.listening.cancel()
             else:
                 session.stream.reset()
+        self._sessions.clear()
 
     def _come_back(self, window: OutageWindow, now: float) -> None:
         if window.kind is OutageKind.FREEZE:
             self._desk.resume(now)
             self._thawed.set(is_open=True)
             if window.lost_at_thaw:
-                for session in self._sessions:
-                    session.stream.reset()
+                self._disconnect_everybody(window)
         elif window.refuse:
             self._port.listen()
         self._up.set(is_open=True)
@@ -182,23 +191,31 @@ class Server:
 
     async def _work_the_desk(self) -> None:
         while True:
-            with trio.CancelScope(deadline=self._desk.next_due()) as self._bell:
+            with trio.CancelScope(deadline=self._next_due()) as self._bell:
                 await trio.sleep_forever()
             now = trio.current_time()
             self._finish_services(now)
             self._changed(now)
 
+    def _next_due(self) -> float:
+        """When the desk needs attention; what is due only after the outage began never is."""
+        due_at = self._desk.next_due()
+        return due_at if due_at < self._goes_down_at else math.inf
+
     def _finish_services(self, now: float) -> None:
-        for visit in self._desk.finish(now):
+        # A service that ends at the very instant of an outage fails (RULES 14).
+        for visit in self._desk.finish(min(now, math.nextafter(self._goes_down_at, -math.inf))):
             self._recorder.service(visit.due_at, now)
             self._recorder.count(now, "completed")
             if visit.abandoned:
                 self._recorder.count(now, "wasted")
+            else:
+                self._sessions.add(visit.session)
             visit.waiting.cancel()
 
     def _changed(self, now: float) -> None:
         """The desk or the set of connections is not what it was."""
-        self._bell.deadline = self._desk.next_due()
+        self._bell.deadline = self._next_due()
         self._has_room.set(
             is_open=self._config.overflow != "drop" or self._room() > len(self._unread)
         )
@@ -244,54 +261,62 @@ class Server:
     async def _read_request(self, stream: Stream) -> Handshake | None:
         try:
             with trio.move_on_after(self._config.request_timeout):
-                handshake = await Handshake.read(stream)
-                await self._thawed.passed()
-                return handshake
+                return await Handshake.read(stream)
             return None
         finally:
+            await self._thawed.passed()
             self._unread.discard(stream)
             self._changed(trio.current_time())
 
+    async def _hear(self, stream: Stream) -> bytes:
+        """What a peer says next; a frozen server hears nothing, not even that it has left."""
+        try:
+            return await stream.receive_some()
+        finally:
+            await self._thawed.passed()
+
     async def _answer(self, stream: Stream, handshake: Handshake) -> None:
         now = trio.current_time()
-        identity = identity_of(handshake.target) or self._foreigner()
+        session = _Session(identity_of(handshake.target) or self._foreigner(), stream)
         self._recorder.count(now, "arrivals")
         self._finish_services(now)
-        if identity.episode == RAMP_EPISODE:
-            self._recorder.count(now, "admitted")
-        elif not await self._serve(identity, stream, handshake, now):
-            return
-        await self._hold_session(identity, stream, handshake)
+        try:
+            if session.identity.episode == RAMP_EPISODE:
+                self._recorder.count(now, "admitted")
+                self._sessions.add(session)
+            elif not await self._serve(session, handshake, now):
+                return
+            await self._hold(session, handshake)
+        finally:
+            self._sessions.discard(session)
+            self._changed(trio.current_time())
 
     def _foreigner(self) -> Identity:
         """A client that does not say who it is gets the number of its arrival."""
         self._n_foreign += 1
         return Identity(client=self._n_foreign - 1, episode=1, attempt=1)
 
-    async def _serve(
-        self, identity: Identity, stream: Stream, handshake: Handshake, now: float
-    ) -> bool:
+    async def _serve(self, session: _Session, handshake: Handshake, now: float) -> bool:
         """Let a peer through the desk; False when it was turned away or has left."""
-        draw = uniform(
-            self._seed, Purpose.SERVICE, identity.client, identity.episode, identity.attempt
-        )
+        draw = uniform(self._seed, Purpose.SERVICE, *session.identity)
         visit = _Visit(
             arrived_at=now,
             service_time=service_time(self._config.service_time, draw),
-            stream=stream,
+            session=session,
         )
         if self._room() <= 0 or self._desk.arrive(visit) is Decision.OVERFLOW:
             self._recorder.count(now, "rejected")
             self._changed(now)
-            await self._overflow(stream, handshake)
+            await self._overflow(session.stream, handshake)
             return False
         self._recorder.count(now, "admitted")
         self._changed(now)
         with visit.waiting:
             # Before the 101 a client has nothing to say: whatever arrives is its farewell.
-            await stream.receive_some()
-            await self._thawed.passed()
+            with suppress(OSError):
+                await self._hear(session.stream)
             now = trio.current_time()
+            self._finish_services(now)
             self._desk.leave(visit, now)
             self._changed(now)
             return False
@@ -311,30 +336,22 @@ class Server:
             headers.append((b"Retry-After", f"{math.ceil(self._config.retry_after)}".encode()))
         await handshake.reject(OVERLOADED, headers)
 
-    async def _hold_session(
-        self, identity: Identity, stream: Stream, handshake: Handshake
-    ) -> None:
-        session = _Session(identity, stream)
-        self._sessions.add(session)
+    async def _hold(self, session: _Session, handshake: Handshake) -> None:
+        """Open a connection, and stay with it until it ends."""
         self._changed(trio.current_time())
-        try:
-            connection = await handshake.accept()
-            del handshake
-            with session.listening:
-                await self._converse(stream, connection)
-                return
-            await stream.send_all(connection.send(CloseConnection(code=session.farewell)))
-            with trio.move_on_after(_CLOSE_TIMEOUT):
-                while await stream.receive_some():
-                    pass
-        finally:
-            self._sessions.discard(session)
-            self._changed(trio.current_time())
+        connection = await handshake.accept()
+        with session.listening:
+            await self._converse(session.stream, connection)
+            return
+        with trio.move_on_after(_CLOSE_TIMEOUT):
+            farewell = CloseConnection(code=session.farewell)
+            await session.stream.send_all(connection.send(farewell))
+            while await session.stream.receive_some():
+                pass
 
     async def _converse(self, stream: Stream, connection: Connection) -> None:
         """Answer pings and echo messages until the peer closes."""
-        while data := await stream.receive_some():
-            await self._thawed.passed()
+        while data := await self._hear(stream):
             connection.receive_data(data)
             for event in connection.events():
                 match event:

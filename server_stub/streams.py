@@ -7,13 +7,15 @@ the operating system's own errors: ConnectionResetError, BrokenPipeError, Connec
 import errno
 import socket
 import struct
+from contextlib import closing
 from typing import Protocol
 
 import trio
 
 _RECEIVE_SIZE = 16_384
 _LINGER_ZERO = struct.pack("ii", 1, 0)
-_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_NOT_NOW = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EINVAL}
+"""Why accept() may fail for a while: no resources, or (EINVAL) the socket does not listen."""
 
 
 class Stream(Protocol):
@@ -45,7 +47,7 @@ class Port(Protocol):
         """Reset the peers that nobody has accepted; new ones queue and wait."""
 
     async def accept(self) -> Stream:
-        """The next peer in the queue."""
+        """The next peer in the queue, waiting for one; also while the port refuses."""
 
     def close(self) -> None:
         """Give the port up."""
@@ -72,13 +74,15 @@ class SocketStream:
             if not unsent:
                 break
             await trio.lowlevel.wait_writable(self._socket)
+            self._check_open()
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def receive_some(self) -> bytes:
         """Whatever has arrived, waiting for at least one byte; empty when the peer has ended."""
+        self._check_open()
         while True:
-            self._check_open()
             await trio.lowlevel.wait_readable(self._socket)
+            self._check_open()
             try:
                 return self._socket.recv(_RECEIVE_SIZE)
             except BlockingIOError:
@@ -106,6 +110,10 @@ class SocketPort:
 
     A closed port in the kernel's ephemeral range could be handed to one of our own clients, which
     would then connect to itself. So a bound socket takes the place of the listening one.
+
+    On Linux that needs two options. SO_REUSEPORT lets a socket bind beside the listening one; it
+    is set once the port is known to be ours alone. SO_REUSEADDR passes over the remains of earlier
+    connections (TIME_WAIT); while nobody listens it is off, or another server could take the port.
     """
 
     def __init__(self, host: str, port: int, *, listen_backlog: int) -> None:
@@ -120,19 +128,21 @@ class SocketPort:
             OSError: The port is in use, or may not be bound.
         """
         self._listen_backlog = listen_backlog
-        self._socket = _reserve((host, port), shared=False)
-        self.address: tuple[str, int] = self._socket.getsockname()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with closing(_bind((host, port))) as first:
+            first.listen()  # A mere bind would succeed beside another server's reserved socket.
+            first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            self.address: tuple[str, int] = first.getsockname()
+            self._socket = _reserve(self.address)
 
     def listen(self) -> None:
         """Let peers connect."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.listen(self._listen_backlog)
 
     def refuse(self) -> None:
         """Reset the peers that nobody has accepted, and refuse new ones."""
-        reserved = _reserve(self.address, shared=True)
-        trio.lowlevel.notify_closing(self._socket)
-        self._socket.close()
+        reserved = _reserve(self.address)
+        self.close()
         self._socket = reserved
 
     def hold(self) -> None:
@@ -141,19 +151,21 @@ class SocketPort:
         self.listen()
 
     async def accept(self) -> SocketStream:
-        """The next peer in the queue.
+        """The next peer in the queue, waiting for one; also while the port refuses.
 
         When this process runs out of file descriptors, the peer stays in the queue until there
         is one again.
         """
         while True:
-            await trio.lowlevel.wait_readable(self._socket)
+            if self._socket.fileno() < 0:
+                raise trio.ClosedResourceError("this port was given up")
             try:
+                await trio.lowlevel.wait_readable(self._socket)
                 accepted, _ = self._socket.accept()
-            except (BlockingIOError, ConnectionAbortedError):
+            except (BlockingIOError, ConnectionAbortedError, trio.ClosedResourceError):
                 continue
             except OSError as error:
-                if error.errno not in _OUT_OF_RESOURCES:
+                if error.errno not in _NOT_NOW:
                     raise
                 await trio.sleep(0.05)
                 continue
@@ -163,20 +175,26 @@ class SocketPort:
 
     def close(self) -> None:
         """Give the port up."""
-        trio.lowlevel.notify_closing(self._socket)
-        self._socket.close()
+        if self._socket.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()
 
 
-def _reserve(address: tuple[str, int], *, shared: bool) -> socket.socket:
-    """A bound, non-blocking socket; a shared one may take the place of another of ours."""
-    reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        reserved.setblocking(False)  # noqa: FBT003 - the standard library's signature
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        reserved.bind(address)
-    except OSError:
-        reserved.close()
-        raise
+def _reserve(address: tuple[str, int]) -> socket.socket:
+    """A socket bound to a port of ours, to keep it while nobody listens."""
+    reserved = _bind(address, socket.SO_REUSEPORT)
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     return reserved
+
+
+def _bind(address: tuple[str, int], *options: int) -> socket.socket:
+    """A bound, non-blocking socket."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        for option in (socket.SO_REUSEADDR, *options):
+            bound.setsockopt(socket.SOL_SOCKET, option, 1)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound

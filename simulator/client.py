@@ -90,8 +90,8 @@ class Client:
         ) as patience:
             try:
                 async with self._transport.connect(self._identity().path) as connection:
-                    # The answer and the end of patience can come in one breath: then it is over.
-                    await trio.lowlevel.checkpoint_if_cancelled()
+                    if patience.cancel_called:  # The answer came with the end of patience.
+                        await trio.lowlevel.checkpoint()
                     now = trio.current_time()
                     patience.deadline = math.inf
                     opened = True

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from simulator.core.backoff import Policy
+from simulator.core.backoff import BASIC, Policy
 from simulator.errors import UnknownNameError
 from simulator.metrics import summarise
 from simulator.progress import Watcher, unwatched
@@ -25,6 +25,7 @@ from simulator.run_directory import (
     write_json,
 )
 from simulator.scenario import Scenario
+from simulator.scenario_files import DEFAULT, load_scenario
 
 ENGINES = ("live",)
 """The engines that exist."""
@@ -54,7 +55,7 @@ def new_directory(scenario: Scenario, engine: str) -> Path:
 
 
 def run(
-    scenario: Scenario,
+    scenario: Scenario | str | Path = DEFAULT,
     *,
     engine: str = "live",
     out: Path | None = None,
@@ -64,7 +65,7 @@ def run(
     """Run a scenario once and keep what it recorded.
 
     Args:
-        scenario: What to run; its seed decides every draw.
+        scenario: What to run: a scenario, a TOML file or the name of a built-in one.
         engine: How time passes: "live".
         out: The run directory; a new one below `herd-runs` unless given.
         force: Replace an earlier run in `out`.
@@ -75,6 +76,7 @@ def run(
         RunFailedError: A process died; what was recorded is in the directory.
         KeyboardInterrupt: Likewise.
     """
+    scenario = _scenario(scenario)
     directory = out or new_directory(scenario, engine)
     conduct = _engine(engine)
     prepare_directory(directory, force=force)
@@ -84,9 +86,9 @@ def run(
 
 
 def compare(
-    scenario: Scenario,
+    scenario: Scenario | str | Path = DEFAULT,
     *,
-    policies: Sequence[Policy] = (),
+    policies: Sequence[Policy | str] = (),
     engine: str = "live",
     out: Path | None = None,
     force: bool = False,
@@ -97,8 +99,8 @@ def compare(
     All runs have the scenario's seed, so that the policies meet the same service times.
 
     Args:
-        scenario: What to run.
-        policies: The policies; the scenario's own `compare` list unless given.
+        scenario: What to run: a scenario, a TOML file or the name of a built-in one.
+        policies: Policies or their names; the scenario's own `compare` list unless given.
         engine: How time passes: "live".
         out: The directory, which gets a run directory per policy; a new one below `herd-runs`
             unless given.
@@ -110,13 +112,13 @@ def compare(
         RunFailedError: A process died; what was recorded is in the directory.
         KeyboardInterrupt: Likewise.
     """
+    scenario = _scenario(scenario)
     directory = out or new_directory(scenario, engine)
     conduct = _engine(engine)
-    herds = {
-        label: scenario.with_policy(policy)
-        for label, policy in _by_label(policies or _own_policies(scenario)).items()
-    }
+    chosen = [policy_named(policy) for policy in policies] or _own_policies(scenario)
+    herds = {label: scenario.with_policy(policy) for label, policy in _by_label(chosen).items()}
     prepare_directory(directory, force=force)
+    write_json(directory / COMPARISON, {})
     results: dict[str, RunResult] = {}
     summaries: dict[str, dict[str, Any]] = {}
     for label, herd in herds.items():
@@ -138,6 +140,23 @@ def load_comparison(directory: Path) -> Comparison:
     results = {label: load_run(directory / label) for label in compared_runs(directory)}
     summaries = {label: summarise(result) for label, result in results.items()}
     return Comparison(directory=directory, results=results, summaries=summaries)
+
+
+def policy_named(policy: Policy | str) -> Policy:
+    """A policy by its name.
+
+    Raises:
+        UnknownNameError: There is no such policy.
+    """
+    if isinstance(policy, Policy):
+        return policy
+    if policy not in BASIC:
+        raise UnknownNameError("policy", policy, BASIC)
+    return BASIC[policy]
+
+
+def _scenario(source: Scenario | str | Path) -> Scenario:
+    return source if isinstance(source, Scenario) else load_scenario(source)
 
 
 def _own_policies(scenario: Scenario) -> Sequence[Policy]:

@@ -57,7 +57,7 @@ class Machine:
         for turn in range(8):
             at += step
             moments.append(at)
-            if turn + 1 >= (self.syn_linear_timeouts or 0):
+            if turn >= (self.syn_linear_timeouts or 0):
                 step *= 2
         return tuple(moment for moment in moments if moment < 32)
 

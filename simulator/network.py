@@ -31,12 +31,16 @@ class _Pipe:
         self._failure: int | None = None
         self._lot = trio.lowlevel.ParkingLot()
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._data
+
     async def put(self, data: bytes) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
-        while len(self._data) >= _CAPACITY and self._failure is None:
+        while len(self._data) >= _CAPACITY and self._failure is None and not self._is_ended:
             await self._lot.park()
-        if self._failure is not None:
-            raise _error(self._failure)
+        if self._failure is not None or self._is_ended:
+            raise _error(self._failure or errno.EPIPE)
         self._data += data
         self._lot.unpark_all()
         await trio.lowlevel.cancel_shielded_checkpoint()
@@ -88,14 +92,18 @@ class MemoryStream:
         """Whatever has arrived, waiting for at least one byte; empty when the peer has ended."""
         self._check_open()
         try:
-            return await self._incoming.take()
+            data = await self._incoming.take()
         except OSError:
             self._check_open()
             raise
+        self._check_open()
+        return data
 
     def close(self) -> None:
         """End it without waiting; the peer sees the end of the stream."""
-        if not self._is_closed:
+        if not self._incoming.is_empty:
+            self.reset()  # So does the kernel, to say that not everything was read.
+        elif not self._is_closed:
             self._is_closed = True
             self._outgoing.end()
             # What the peer still sends meets a closed socket: it learns so when it tries.
@@ -134,6 +142,7 @@ class MemoryPort:
         self._queue: deque[MemoryStream] = deque()
         self._arrived = trio.lowlevel.ParkingLot()
         self._is_listening = False
+        self._is_closed = False
 
     def listen(self) -> None:
         """Let peers connect."""
@@ -151,17 +160,19 @@ class MemoryPort:
         self.listen()
 
     async def accept(self) -> MemoryStream:
-        """The next peer in the queue."""
-        await trio.lowlevel.checkpoint_if_cancelled()
+        """The next peer in the queue, waiting for one; also while the port refuses."""
+        await trio.lowlevel.checkpoint()
         while not self._queue:
+            if self._is_closed:
+                raise trio.ClosedResourceError("this port was given up")
             await self._arrived.park()
-        stream = self._queue.popleft()
-        await trio.lowlevel.cancel_shielded_checkpoint()
-        return stream
+        return self._queue.popleft()
 
     def close(self) -> None:
         """Give the port up."""
         self.refuse()
+        self._is_closed = True
+        self._arrived.unpark_all()
 
     async def dial(self) -> MemoryStream:
         """Connect to the port.

@@ -1,12 +1,16 @@
 """Turns pydantic's complaints into herd's: the field, the value, what is allowed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from simulator.errors import Problem, suggest
+
+_MISFIT = "misfit"
+
+_MISFIT = "misfit"
 
 _BOUNDS = {
     "greater_than": "more than {gt}",
@@ -38,7 +42,15 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Prob
         model: The model that was validated; its field names serve as suggestions.
     """
     for detail in error.errors(include_url=False):
-        yield _problem(detail, model)
+        if detail["type"] == _MISFIT:
+            yield from detail["ctx"]["problems"]
+        else:
+            yield _problem(detail, model)
+
+
+def misfit_error(problems: Iterable[Problem]) -> PydanticCustomError:
+    """For a model's own validator: several problems in one error."""
+    return PydanticCustomError(_MISFIT, "settings that do not fit", {"problems": tuple(problems)})
 
 
 def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:

@@ -43,11 +43,20 @@ def prepare_directory(path: Path, *, force: bool = False) -> None:
             )
         if not force:
             raise RunDirectoryError(f"{path}: holds an earlier run; use --force to replace it")
-        shutil.rmtree(path.resolve())
+        _empty(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunDirectoryError(f"{path}: cannot be created ({error.strerror})") from None
+
+
+def _empty(path: Path) -> None:
+    """Remove what is in a directory; the directory itself may be a link or a mount."""
+    for entry in path.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
 
 
 def _is_ours(path: Path) -> bool:
@@ -110,12 +119,13 @@ def save_run(result: RunResult, directory: Path) -> None:
     shutil.rmtree(directory / STREAMS, ignore_errors=True)
 
 
-def load_run(directory: Path) -> RunResult:
+def load_run(directory: Path | str) -> RunResult:
     """Read a run: its tables or, if it never got to write them, its streams.
 
     Raises:
         RunDirectoryError: It is not a run, or a file of it is missing, too new or damaged.
     """
+    directory = Path(directory)
     manifest = _read_manifest(directory)
     scenario = _read_scenario(directory / SCENARIO)
     if not manifest.complete:

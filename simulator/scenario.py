@@ -3,7 +3,8 @@
 Read from TOML, checked whole (every mistake is reported at once), immutable from then on.
 """
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
@@ -23,8 +24,11 @@ from server_stub.settings import (
     Share,
 )
 from simulator.core.backoff import BASIC, Policy, resolve_policy
-from simulator.errors import ScenarioError
-from simulator.problems import problems_of
+from simulator.errors import Problem, ScenarioError
+from simulator.problems import misfit_error, problems_of
+
+_SHARE_ROUNDING = 1e-6
+"""Shares written with few decimals need not add up to 1 exactly."""
 
 AnyPolicy = Annotated[Policy, BeforeValidator(resolve_policy)]
 """A policy by name, or as a table."""
@@ -85,8 +89,8 @@ class Scenario(Settings):
     description: str = ""
     """What the scenario shows, in one or two sentences."""
     seed: Count = 1
-    n_clients: PositiveCount
-    horizon: PositiveSeconds
+    n_clients: PositiveCount = 1000
+    horizon: PositiveSeconds = 60.0
     """End of new attempts, in seconds after t = 0."""
     grace: Seconds = 5.0
     """How much longer attempts started before the horizon may run on."""
@@ -107,20 +111,33 @@ class Scenario(Settings):
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
+        if misfits := tuple(self._misfits()):
+            raise misfit_error(misfits)
+        return self
+
+    def _misfits(self) -> Iterator[Problem]:
+        """Settings that are valid each, but not together."""
         for outage in self.outage:
             if outage.starts_at >= self.horizon:
-                raise ValueError(
-                    f"outage.starts_at = {outage.starts_at:g} lies past the horizon "
-                    f"({self.horizon:g} s); allowed: less than horizon"
+                yield Problem(
+                    place="outage.starts_at",
+                    value=f"{outage.starts_at:g}",
+                    allowed=f"past the horizon; allowed: less than horizon = {self.horizon:g}",
                 )
-        self.windows  # noqa: B018 - raises when two outages overlap
+        try:
+            unfold(self.outage)
+        except ValueError as error:
+            yield Problem(place="outage", value="", allowed=str(error))
         names = [cohort.name for cohort in self.cohort]
-        if len(set(names)) < len(names):
-            raise ValueError(f"cohort.name = {names}: names must differ")
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield Problem(place="cohort.name", value=repr(name), allowed="allowed: each name once")
         total = sum(cohort.share for cohort in self.cohort)
-        if self.cohort and abs(total - 1.0) > 1e-6:
-            raise ValueError(f"cohort.share: the shares add up to {total:g}; allowed: 1")
-        return self
+        if self.cohort and abs(total - 1.0) > _SHARE_ROUNDING:
+            yield Problem(
+                place="cohort.share",
+                value=" + ".join(f"{cohort.share:g}" for cohort in self.cohort),
+                allowed=f"adds up to {total:g}; allowed: shares that add up to 1",
+            )
 
     @property
     def windows(self) -> tuple[OutageWindow, ...]:
@@ -181,4 +198,32 @@ def parse(data: Mapping[str, Any], *, source: str) -> Scenario:
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError(source, problems_of(error, Scenario)) from None
+        problems = [*problems_of(error, Scenario), *_hidden_problems(data, error)]
+        raise ScenarioError(source, problems) from None
+
+
+def _hidden_problems(data: Mapping[str, Any], error: ValidationError) -> Iterator[Problem]:
+    """What only shows once the fields that were found wrong are out of the way."""
+    rest = copy.deepcopy(dict(data))
+    for detail in error.errors():
+        _leave_out(rest, detail["loc"])
+    try:
+        Scenario.model_validate(rest)
+    except ValidationError as deeper:
+        known = {detail["loc"] for detail in error.errors()}
+        if not known.intersection(detail["loc"] for detail in deeper.errors()):
+            yield from problems_of(deeper, Scenario)
+
+
+def _leave_out(data: Any, location: tuple[int | str, ...]) -> None:  # noqa: ANN401
+    """Drop the field at this place from nested tables; of a list, drop everything."""
+    for step in location:
+        if isinstance(data, list):
+            data.clear()
+            return
+        if not isinstance(data, dict) or step not in data:
+            return
+        if step == location[-1]:
+            del data[step]
+            return
+        data = data[step]

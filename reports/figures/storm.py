@@ -4,28 +4,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle, StepPatch
+from matplotlib.patches import StepPatch
+from matplotlib.ticker import FixedLocator, StrMethodFormatter
+from numpy.typing import NDArray
 
-from reports.style import (
-    INK,
-    OUTCOME_COLOURS,
-    legend_below,
+from reports.panels import (
+    TimeFrame,
+    frame_time,
+    label_edges,
+    last_end,
+    legend_under_axes,
     new_panels,
-    shade_outages,
-    styled,
-    time_axis,
+    root_figure,
+    set_heading,
+    set_title,
 )
-from reports.wording import back, per_second, setting
+from reports.style import HALO, INK, OUTCOME_COLOURS, styled
+from reports.wording import OUTCOME_WORDS, back, per_second
 from simulator.core.outcomes import Outcome
 from simulator.metrics import summarise
-from simulator.metrics.episodes import end_of_observation
-from simulator.metrics.recovery import spans_of
-from simulator.metrics.series import attempt_rate
+from simulator.metrics.series import AttemptRate, attempt_rate
 from simulator.results import RunResult
+
+_HEIGHT = 1.45
+"""Inches of one panel."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -33,31 +39,119 @@ class StormPanel:
     """What was drawn for one policy."""
 
     ax: Axes
+    frame: TimeFrame
     stack: Mapping[Outcome, StepPatch]
-    """Attempts per second of each outcome that occurs, each on top of the one before."""
+    """Attempts per second by outcome, each on top of the one before; those that occur."""
     capacity: Line2D
-    outages: tuple[Rectangle, ...]
 
 
-def plot_storm(
-    results: Mapping[str, RunResult], *, axes: Sequence[Axes] | None = None
-) -> Mapping[str, StormPanel]:
-    """Draw attempts per second over time, stacked by outcome, one panel per policy.
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Storm:
+    """What was drawn, by policy."""
+
+    panels: Mapping[str, StormPanel]
+    legend: Legend | None
+    """Of the outcomes that occur in any panel; None without any attempt."""
+
+    @property
+    def figure(self) -> Figure:
+        """Whose part they are."""
+        return root_figure(next(iter(self.panels.values())).ax)
+
+
+def plot_storm(results: Mapping[str, RunResult], *, axes: Sequence[Axes] | None = None) -> Storm:
+    """Draw attempts per second over time, one panel per policy on common axes.
+
+    The scale of the rates is a square root's: a herd in lockstep peaks at fifty times the
+    capacity, and both must be seen.
 
     Args:
         results: By policy.
         axes: One per policy; a figure of its own unless given.
-
-    Returns:
-        What was drawn, by policy.
     """
     with styled():
-        own = axes is None
         if axes is None:
-            figure, axes = new_panels(len(results), 1, height=1.5)
-        until = max(map(end_of_observation, results.values()))
+            figure, axes = new_panels(len(results), height=_HEIGHT)
+            set_heading(figure, "Attempts to connect", next(iter(results.values())))
+        rates = {name: attempt_rate(result) for name, result in results.items()}
+        until = last_end(list(results.values()))
         panels = {
-            name: _panel(ax, name, result, until)
-            for (name, result), ax in zip(results.items(), axes, strict=True)
+            name: _panel(ax, name, results[name], rates[name], until=until)
+            for name, ax in zip(results, axes, strict=True)
         }
-        return panels
+        _scale_rates(axes, rates, results)
+        label_edges(axes)
+        handles = {
+            outcome: patch for panel in panels.values() for outcome, patch in panel.stack.items()
+        }
+        in_order = [handles[outcome] for outcome in sorted(handles)]
+        legend = legend_under_axes(axes[-1], in_order) if in_order else None
+        return Storm(panels=panels, legend=legend)
+
+
+def _panel(
+    ax: Axes, name: str, result: RunResult, rate: AttemptRate, *, until: float
+) -> StormPanel:
+    frame = frame_time(ax, result, until)
+    summary = summarise(result)
+    peak = per_second(summary["peak_attempt_rate_100ms"])
+    set_title(ax, name, f"peak {peak}, {back(result, summary)}")
+    capacity = result.scenario.server.capacity
+    line = ax.axhline(capacity, color=INK, lw=1.2, ls=(0, (4, 2)))
+    note = ax.annotate(
+        f"capacity {per_second(capacity)}",
+        (1.0, capacity),
+        xycoords=("axes fraction", "data"),
+        xytext=(-3, 2),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=8.5,
+    )
+    note.set_path_effects([HALO])
+    return StormPanel(ax=ax, frame=frame, stack=_stack(ax, rate), capacity=line)
+
+
+def _stack(ax: Axes, rate: AttemptRate) -> dict[Outcome, StepPatch]:
+    """Pile the outcomes up, those that got through at the bottom."""
+    tops = np.cumsum(rate.by_outcome, axis=0)
+    return {
+        outcome: ax.stairs(
+            tops[outcome],
+            rate.edges,
+            baseline=tops[outcome] - rate.by_outcome[outcome],
+            fill=True,
+            color=OUTCOME_COLOURS[outcome],
+            label=OUTCOME_WORDS[outcome],
+        )
+        for outcome in Outcome
+        if rate.by_outcome[outcome].any()
+    }
+
+
+def _scale_rates(
+    axes: Sequence[Axes], rates: Mapping[str, AttemptRate], results: Mapping[str, RunResult]
+) -> None:
+    """Give all panels one square-root scale up to the highest rate or capacity."""
+    highest = max(
+        *(float(rate.total.max()) for rate in rates.values()),
+        *(result.scenario.server.capacity for result in results.values()),
+    )
+    for ax in axes:
+        ax.set_yscale("function", functions=(_root, np.square))
+        ax.set_ylim(0.0, 1.35 * highest)
+        ax.yaxis.set_major_locator(FixedLocator(_ticks(highest)))
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        ax.yaxis.minorticks_off()
+        ax.set_ylabel("attempts/s")
+
+
+def _root(rate: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sqrt(np.maximum(rate, 0.0))
+
+
+def _ticks(highest: float) -> list[float]:
+    """Zero, and the numbers 1, 2, 5, 10, 20 ... that stand apart on a square-root scale."""
+    exponents = range(-1, 10)
+    series = [float(digit * 10**exponent) for exponent in exponents for digit in (1, 2, 5)]
+    return [0.0, *(tick for tick in series if highest / 20 <= tick <= highest)]

@@ -21,8 +21,8 @@ the step caused, the last of which says what the client must do next.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from simulator.core.backoff import Policy, delay, gives_up
 from simulator.core.outcomes import NoticedBy, Outcome
@@ -62,8 +62,7 @@ TRANSITIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptEnded:
+class AttemptEnded(NamedTuple):
     """One dial is over, well or badly."""
 
     client: int
@@ -75,8 +74,7 @@ class AttemptEnded:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(NamedTuple):
     """The client is connected."""
 
     client: int
@@ -88,8 +86,7 @@ class Connected:
     """Seconds since the loss was noticed; 0 for the first connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnected:
+class Disconnected(NamedTuple):
     """The client has noticed that its connection is lost."""
 
     client: int
@@ -102,8 +99,7 @@ class Disconnected:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reconnecting:
+class Reconnecting(NamedTuple):
     """The client waits before its next attempt."""
 
     client: int
@@ -112,8 +108,7 @@ class Reconnecting:
     due_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """The client has given up for good."""
 
     client: int

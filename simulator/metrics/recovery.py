@@ -111,7 +111,10 @@ class Recovery:
 
     def time(self, share: float) -> float:
         """Seconds from the outage's end to that instant; 0 when nobody had to come back."""
-        return self.instant(share) - self.ends_at if self.n_clients else 0.0
+        if self.n_clients == 0:
+            return 0.0
+        instant = self.instant(share)
+        return instant - self.ends_at if math.isfinite(instant) else math.inf
 
     def goodput(self) -> float:
         """Connects per second from the outage's end until all are back or the stretch is over.

@@ -76,13 +76,25 @@ class FleetStates:
 
     edges: NDArray[np.float64]
     """Seconds; as in `ShareConnected`, shape (n + 1,)."""
-    counts: NDArray[np.int64]
+    counts: NDArray[np.float64]
     """Clients, shape (n_states, n), rows as in `FleetState`; each column adds up to the fleet."""
 
     @property
     def client_seconds(self) -> NDArray[np.float64]:
         """Time that all clients together spent in each state, shape (n_states,)."""
         return self.counts @ np.diff(self.edges)
+
+    def averaged(self, n_steps: int) -> "FleetStates":
+        """The same in equal steps, each the average over its time; for drawing.
+
+        Args:
+            n_steps: How many.
+        """
+        edges = np.linspace(self.edges[0], self.edges[-1], n_steps + 1)
+        durations = np.diff(self.edges)
+        spent = np.pad(np.cumsum(self.counts * durations, axis=1), ((0, 0), (1, 0)))
+        spent = np.stack([np.interp(edges, self.edges, row) for row in spent])
+        return FleetStates(edges=edges, counts=np.diff(spent, axis=1) / np.diff(edges))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -124,7 +136,7 @@ def attempt_rate(result: RunResult, *, width: float = BIN) -> AttemptRate:
     cells = attempts["outcome"].astype(np.intp) * n_bins + bins
     counts = np.bincount(cells, minlength=len(Outcome) * n_bins)
     return AttemptRate(
-        edges=np.arange(n_bins + 1) * width,
+        edges=_edges(n_bins, width),
         by_outcome=counts.reshape(len(Outcome), n_bins) / width,
     )
 
@@ -149,7 +161,7 @@ def arrival_rate(result: RunResult, *, width: float = BIN) -> ArrivalRate | None
     counts = np.bincount(
         np.minimum(bins, n_bins - 1), weights=result.server["arrivals"][seen], minlength=n_bins
     )
-    return ArrivalRate(edges=np.arange(n_bins + 1) * width, per_second=counts / width)
+    return ArrivalRate(edges=_edges(n_bins, width), per_second=counts / width)
 
 
 def share_connected(result: RunResult) -> ShareConnected:
@@ -169,7 +181,7 @@ def fleet_states(result: RunResult) -> FleetStates:
         for state in FleetState
     ]
     edges, steps = _steps(at, np.stack(counts), end_of_observation(result))
-    return FleetStates(edges=edges, counts=steps)
+    return FleetStates(edges=edges, counts=steps.astype(np.float64))
 
 
 def raster_points(result: RunResult) -> Raster:
@@ -200,6 +212,10 @@ def fastest_recoveries(result: RunResult) -> tuple[FastestRecovery, ...]:
 def _n_bins(end: float, width: float) -> int:
     """Bins that cover the observation, at least one; the rounding forgives 36.0 / 0.1."""
     return max(1, int(np.ceil(round(end / width, 6))))
+
+
+def _edges(n_bins: int, width: float) -> NDArray[np.float64]:
+    return np.arange(n_bins + 1, dtype=np.float64) * width
 
 
 def _steps(

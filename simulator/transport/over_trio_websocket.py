@@ -12,10 +12,11 @@ from server_stub.streams import Stream
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.transport.seam import (
     ABNORMAL_CLOSURE,
+    FOREIGN_ERRORS,
     AttemptFailedError,
     ConnectionLostError,
     Dial,
-    attempt_errors,
+    attempt_error,
     rejection,
 )
 
@@ -30,15 +31,20 @@ class TrioWebSocketTransport:
     @asynccontextmanager
     async def connect(self, path: str) -> AsyncIterator["TrioWebSocketConnection"]:
         """A connection for the length of a context."""
-        with attempt_errors():
+        try:
             stream = _ObservedStream(await self._dial())
+        except FOREIGN_ERRORS as error:
+            raise attempt_error(error) from None
         try:
             async with trio.open_nursery() as nursery:
                 # The library waits for an answer even when the peer is gone: see to it that the
                 # end of the stream ends the attempt.
                 stream.on_end = nursery.cancel_scope.cancel
                 connection = await trio_websocket.wrap_client_stream(
-                    nursery, stream, self._host, path
+                    nursery,
+                    stream,  # type: ignore[arg-type] # any stream will do
+                    self._host,
+                    path,
                 )
                 stream.on_end = None
                 yield TrioWebSocketConnection(stream, connection, nursery)

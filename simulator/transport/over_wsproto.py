@@ -1,8 +1,6 @@
 """WebSocket by wsproto, straight over the stream."""
 
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import trio
 from wsproto.connection import Connection as FrameConnection
@@ -21,11 +19,12 @@ from wsproto.handshake import H11Handshake
 from server_stub.streams import Stream
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.transport.seam import (
+    FOREIGN_ERRORS,
     AttemptFailedError,
     ConnectionLostError,
     Dial,
-    attempt_errors,
-    connection_errors,
+    attempt_error,
+    loss_error,
     rejection,
 )
 
@@ -37,21 +36,46 @@ class WsprotoTransport:
         self._dial = dial
         self._host = host
 
-    @asynccontextmanager
-    async def connect(self, path: str) -> AsyncIterator["WsprotoConnection"]:
+    def connect(self, path: str) -> "_Opening":
         """A connection for the length of a context."""
-        with attempt_errors():
-            stream = await self._dial()
-        try:
-            with attempt_errors():
-                protocol = await self._shake_hands(stream, path)
-            yield WsprotoConnection(stream, protocol)
-        finally:
-            stream.close()
+        return _Opening(self._dial, self._host, path)
 
-    async def _shake_hands(self, stream: Stream, path: str) -> FrameConnection:
+
+class _Opening:
+    """The context of one connection: dials on entering, drops the stream on leaving.
+
+    A class rather than a generator, which would cost a herd a frame and a half per client.
+    """
+
+    __slots__ = ("_dial", "_host", "_path", "_stream")
+
+    def __init__(self, dial: Dial, host: str, path: str) -> None:
+        self._dial = dial
+        self._host = host
+        self._path = path
+        self._stream: Stream | None = None
+
+    async def __aenter__(self) -> "WsprotoConnection":
+        try:
+            self._stream = stream = await self._dial()
+            return WsprotoConnection(stream, await self._shake_hands(stream))
+        except FOREIGN_ERRORS as error:
+            self._drop()
+            raise attempt_error(error) from None
+        except BaseException:
+            self._drop()
+            raise
+
+    async def __aexit__(self, *raised: object) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+    async def _shake_hands(self, stream: Stream) -> FrameConnection:
         handshake = H11Handshake(ConnectionType.CLIENT)
-        await stream.send_all(handshake.send(Request(host=self._host, target=path)))
+        await stream.send_all(handshake.send(Request(host=self._host, target=self._path)))
         while True:
             data = await stream.receive_some()
             if not data:
@@ -79,7 +103,7 @@ class WsprotoConnection:
 
     async def receive(self) -> str:
         """The next text of the peer."""
-        with connection_errors():
+        try:
             while True:
                 for event in self._protocol.events():
                     match event:
@@ -98,6 +122,8 @@ class WsprotoConnection:
                     raise ConnectionLostError(NoticedBy.EOF)
                 self.heard_at = trio.current_time()
                 self._protocol.receive_data(data)
+        except FOREIGN_ERRORS as error:
+            raise loss_error(error) from None
 
     async def _answer_close(self, event: CloseConnection) -> None:
         lost = ConnectionLostError(NoticedBy.CLOSE_FRAME, event.code, event.reason or "")
@@ -120,5 +146,7 @@ class WsprotoConnection:
         await self._send(CloseConnection(code=code))
 
     async def _send(self, event: Message[str] | Ping | CloseConnection) -> None:
-        with connection_errors():
+        try:
             await self._stream.send_all(self._protocol.send(event))
+        except FOREIGN_ERRORS as error:
+            raise loss_error(error) from None

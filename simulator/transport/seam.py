@@ -12,9 +12,9 @@ stream at once, without waiting for the peer.
 """
 
 import errno
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
-from http import HTTPStatus
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from http.client import responses
 from typing import Protocol
 
 from wsproto.frame_protocol import CloseReason
@@ -25,7 +25,6 @@ from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.errors import HerdError
 
 ABNORMAL_CLOSURE = int(CloseReason.ABNORMAL_CLOSURE)
-_RESETS = (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
 
 Dial = Callable[[], Awaitable[Stream]]
 """Opens a byte stream to the server, or fails with the operating system's error."""
@@ -99,31 +98,30 @@ class Transport(Protocol):
         """
 
 
-@contextmanager
-def attempt_errors() -> Iterator[None]:
-    """Before the 101: every failure is the failure of the attempt."""
-    try:
-        yield
-    except ConnectionRefusedError as error:
-        raise AttemptFailedError(Outcome.REFUSED, str(error)) from None
-    except _RESETS as error:
-        raise AttemptFailedError(Outcome.RESET, str(error)) from None
-    except OSError as error:
-        outcome = Outcome.TIMED_OUT if error.errno == errno.ETIMEDOUT else Outcome.FAILED
-        raise AttemptFailedError(outcome, str(error)) from None
-    except MALFORMED as error:
-        raise AttemptFailedError(Outcome.EOF, f"the reply makes no sense: {error}") from None
+FOREIGN_ERRORS = (OSError, *MALFORMED)
+"""What the operating system and the protocol libraries raise at this seam."""
 
 
-@contextmanager
-def connection_errors() -> Iterator[None]:
-    """After the 101: every failure is the loss of the connection."""
-    try:
-        yield
-    except OSError as error:
-        raise ConnectionLostError(NoticedBy.RESET, reason=str(error)) from None
-    except MALFORMED as error:
-        raise ConnectionLostError(NoticedBy.EOF, reason=f"garbage: {error}") from None
+def attempt_error(error: Exception) -> AttemptFailedError:
+    """What one of the foreign errors means before the 101: the attempt has failed."""
+    match error:
+        case ConnectionRefusedError():
+            return AttemptFailedError(Outcome.REFUSED, str(error))
+        case ConnectionResetError() | BrokenPipeError() | ConnectionAbortedError():
+            return AttemptFailedError(Outcome.RESET, str(error))
+        case OSError(errno=errno.ETIMEDOUT):
+            return AttemptFailedError(Outcome.TIMED_OUT, str(error))
+        case OSError():
+            return AttemptFailedError(Outcome.FAILED, str(error))
+        case _:
+            return AttemptFailedError(Outcome.EOF, f"the reply makes no sense: {error}")
+
+
+def loss_error(error: Exception) -> ConnectionLostError:
+    """What one of the foreign errors means after the 101: the connection is lost."""
+    if isinstance(error, OSError):
+        return ConnectionLostError(NoticedBy.RESET, reason=str(error))
+    return ConnectionLostError(NoticedBy.EOF, reason=f"garbage: {error}")
 
 
 def rejection(status: int, headers: Sequence[tuple[bytes, bytes]]) -> AttemptFailedError:
@@ -132,7 +130,6 @@ def rejection(status: int, headers: Sequence[tuple[bytes, bytes]]) -> AttemptFai
     for name, value in headers:
         if name.lower() == b"retry-after" and value.isdigit():
             retry_after = float(value)
-    phrase = HTTPStatus(status).phrase if status in iter(HTTPStatus) else ""
     return AttemptFailedError(
-        Outcome.REJECTED, f"HTTP {status} {phrase}".rstrip(), retry_after=retry_after
+        Outcome.REJECTED, f"HTTP {status} {responses.get(status, '')}", retry_after=retry_after
     )

@@ -71,7 +71,7 @@ def same_tables(one, other):
 
 def test_a_saved_run_loads_as_it_was(result, saved):
     """Tables, scenario and manifest."""
-    loaded = load_run(saved)
+    loaded = load_run(str(saved))
     assert same_tables(loaded, result)
     assert loaded.scenario == result.scenario
     assert loaded.manifest == result.manifest.model_copy(update={"complete": True})
@@ -257,6 +257,15 @@ def test_an_earlier_run_is_only_replaced_by_force(saved):
     assert "--force" in refusal(prepare_directory, saved)
     assert (saved / "manifest.json").exists()
     prepare_directory(saved, force=True)
+    assert list(saved.iterdir()) == []
+
+
+def test_force_follows_a_link_and_keeps_it(saved, tmp_path):
+    """As when the directory is on another disk."""
+    link = tmp_path / "link"
+    link.symlink_to(saved)
+    prepare_directory(link, force=True)
+    assert link.is_symlink()
     assert list(saved.iterdir()) == []
 
 

@@ -1,0 +1,22 @@
+"""Figures of recorded runs: `plot_*(data, *, ax=None)` draws on the given Axes or on its own.
+
+Each returns the artists it made and computes nothing: what is shown comes from
+`simulator.metrics`, the look from `reports.style`.
+"""
+
+from reports.figures.raster import AttemptRaster, plot_raster
+from reports.figures.recovery import RecoveryCurves, plot_recovery
+from reports.figures.states import StateStack, plot_states
+from reports.figures.storm import Storm, StormPanel, plot_storm
+
+__all__ = [
+    "AttemptRaster",
+    "RecoveryCurves",
+    "StateStack",
+    "Storm",
+    "StormPanel",
+    "plot_raster",
+    "plot_recovery",
+    "plot_states",
+    "plot_storm",
+]

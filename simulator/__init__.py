@@ -1,0 +1,51 @@
+"""herd: see the reconnect storm after a WebSocket server restarts.
+
+The public names are here; they load on first use, so that importing a part costs only that part.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulator.core.backoff import Policy
+    from simulator.errors import HerdError
+    from simulator.experiment import Comparison, compare, load_comparison, run
+    from simulator.metrics import summarise
+    from simulator.results import RunResult
+    from simulator.run_directory import load_run
+    from simulator.scenario import Scenario
+    from simulator.scenario_files import load_scenario
+
+__all__ = [
+    "Comparison",
+    "HerdError",
+    "Policy",
+    "RunResult",
+    "Scenario",
+    "compare",
+    "load_comparison",
+    "load_run",
+    "load_scenario",
+    "run",
+    "summarise",
+]
+
+_HOMES = {
+    "Comparison": "simulator.experiment",
+    "HerdError": "simulator.errors",
+    "Policy": "simulator.core.backoff",
+    "RunResult": "simulator.results",
+    "Scenario": "simulator.scenario",
+    "compare": "simulator.experiment",
+    "load_comparison": "simulator.experiment",
+    "load_run": "simulator.run_directory",
+    "load_scenario": "simulator.scenario_files",
+    "run": "simulator.experiment",
+    "summarise": "simulator.metrics",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,154 @@
+"""The bench from outside: fresh processes for every measurement, medians, ratios.
+
+Each worker process connects its clients to a responder in a process of its own. The responder is
+the same for all, and cheaper than any client, so that only the client side is compared.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from simulator import machine
+from simulator.bench.worker import BARE, PATIENCE, WARM_UP, Reading
+from simulator.errors import InputError, RunFailedError
+from simulator.scenario import Scenario
+from simulator.transport import TRANSPORTS
+
+DEFAULT_CLIENTS = 2000
+REPETITIONS = 3
+"""Measurements of each client; the middle one counts."""
+_KB = 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """What a transport has to reach, on one core of a 2-core machine."""
+
+    connects_per_cpu_second: float
+    """At least."""
+    kb_per_client: float
+    """At most."""
+
+
+ACCEPTED: Mapping[str, Accepted] = MappingProxyType(
+    {
+        "wsproto": Accepted(connects_per_cpu_second=3000, kb_per_client=12),
+        "trio-websocket": Accepted(connects_per_cpu_second=1200, kb_per_client=26),
+    }
+)
+"""By transport; so says the issue that asked for them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurement:
+    """What one kind of client costs: the median of several fresh processes."""
+
+    client: str
+    """A transport, or `bare` for the reference."""
+    n_clients: int
+    connects_per_cpu_second: float
+    """Of the worker process."""
+    kb_per_client: float
+    """Resident memory per connected client; 1 KB = 1,024 bytes."""
+    rate_to_bare: float
+    """Connects per CPU-second, as a share of the bare socket's."""
+    memory_to_bare: float
+    """Memory per client, as a multiple of the bare socket's."""
+
+
+def bench(
+    n_clients: int = DEFAULT_CLIENTS,
+    *,
+    told: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+) -> tuple[Measurement, ...]:
+    """Measure the bare socket and every transport.
+
+    Args:
+        n_clients: How many to connect at once in each process.
+        told: How many of how many measurements are done.
+
+    Raises:
+        InputError: That number of clients makes no sense or does not fit this machine.
+        RunFailedError: A process died.
+    """
+    if n_clients <= 0:
+        raise InputError(f"--clients = {n_clients}: allowed: more than 0")
+    herd = Scenario(n_clients=n_clients + WARM_UP, horizon=1.0)
+    machine.prepare(herd, machine.inspect(), n_workers=1)
+    clients = [BARE, *TRANSPORTS]
+    readings: dict[str, list[Reading]] = {client: [] for client in clients}
+    turns = [client for _ in range(REPETITIONS) for client in clients]
+    for done, client in enumerate(turns):
+        told(done, len(turns))
+        readings[client].append(_read(client, n_clients))
+    told(len(turns), len(turns))
+    rates = {client: statistics.median(map(_rate, found)) for client, found in readings.items()}
+    sizes = {client: statistics.median(map(_size, found)) for client, found in readings.items()}
+    return tuple(
+        Measurement(
+            client=client,
+            n_clients=n_clients,
+            connects_per_cpu_second=rates[client],
+            kb_per_client=sizes[client],
+            rate_to_bare=rates[client] / rates[BARE],
+            memory_to_bare=sizes[client] / sizes[BARE],
+        )
+        for client in clients
+    )
+
+
+def _rate(reading: Reading) -> float:
+    return reading.n_clients / reading.cpu_seconds
+
+
+def _size(reading: Reading) -> float:
+    return reading.resident_bytes / _KB / reading.n_clients
+
+
+def _read(client: str, n_clients: int) -> Reading:
+    """One measurement, by fresh processes."""
+    with _responder() as port:
+        fields = _output_of("simulator.bench.worker", client, port, str(n_clients))
+    return Reading(**fields)
+
+
+@contextmanager
+def _responder() -> Iterator[str]:
+    """A responder for the length of a context; gives its port."""
+    with subprocess.Popen(
+        _program("simulator.bench.responder"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def _output_of(module: str, *arguments: str) -> dict[str, Any]:
+    try:
+        done = subprocess.run(
+            _program(module, *arguments),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=2 * PATIENCE,
+        )
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr.strip() or f"exit code {error.returncode}").splitlines()[-1]
+        raise RunFailedError(f"{module} {' '.join(arguments)} died: {last}") from None
+    fields: dict[str, Any] = json.loads(done.stdout)
+    return fields
+
+
+def _program(module: str, *arguments: str) -> Sequence[str]:
+    return [sys.executable, "-m", module, *arguments]
