@@ -23,11 +23,12 @@ _MARGINS = 0.9
 """Inches of a figure's height for its title, the time axis and the legend."""
 _AXIS_HEIGHT = 36.0
 """Points below the panel that the time axis takes, its label included."""
-_CHARACTER = 0.5
-"""Width of a character as a share of its size: a little less than it is, since layout will widen
-the panels."""
-_LABELLED = 0.15
-"""Share of the time axis from which on there is room to say what a span is."""
+_BESIDE = 30.0
+"""Points of a panel's share of the width that its rates or counts take."""
+_CHARACTER = 0.56
+"""Width of an average character of ours as a share of the size of the type."""
+_NOTE_SIZE = 8.5
+"""Points; of the type of words within a panel."""
 _SHORTEST = 1.0
 """Seconds; a time axis shows at least that much, even of a run cut off in its ramp."""
 
@@ -132,7 +133,8 @@ def shade_outages(
 def _label_span(ax: Axes, span: Rectangle, text: str) -> None:
     """Say at the top of a shaded span what it is, if there is room."""
     left, right = ax.get_xlim()
-    if span.get_width() < _LABELLED * (right - left):
+    room = _characters(ax, _NOTE_SIZE) * span.get_width() / (right - left)
+    if room < len(text):
         return
     note = ax.annotate(
         text,
@@ -142,7 +144,7 @@ def _label_span(ax: Axes, span: Rectangle, text: str) -> None:
         textcoords="offset points",
         ha="center",
         va="top",
-        fontsize=8.5,
+        fontsize=_NOTE_SIZE,
         style="italic",
     )
     note.set_path_effects([HALO])
@@ -155,13 +157,23 @@ def set_heading(figure: Figure, what: str, result: RunResult) -> None:
 
 def set_title(ax: Axes, name: str, finding: str) -> None:
     """Title a panel with whose it is and what is seen in it, on as many lines as it takes."""
-    title = ax.set_title("")
-    points = ax.get_window_extent().width * 72 / root_figure(ax).dpi
-    n_characters = int(points / (_CHARACTER * float(title.get_fontsize())))
+    n_characters = _characters(ax, float(ax.set_title("").get_fontsize()))
     lines = [f"{name}: {finding}"]
     if len(lines[0]) > n_characters:
         lines = [*textwrap.wrap(name, n_characters), *textwrap.wrap(finding, n_characters)]
     ax.set_title("\n".join(lines))
+
+
+def _characters(ax: Axes, size: float) -> int:
+    """How many characters fit into the width that a panel will have once it is laid out.
+
+    Args:
+        ax: The panel.
+        size: Points; of the type.
+    """
+    grid = ax.get_gridspec()
+    width = 72 * root_figure(ax).get_figwidth() / (grid.ncols if grid else 1)
+    return max(1, int((width - _BESIDE) / (_CHARACTER * size)))
 
 
 def legend_under_axes(ax: Axes, handles: Sequence[Artist], *, n_columns: int = 5) -> Legend:

@@ -9,7 +9,7 @@ import matplotlib as mpl
 from matplotlib.patheffects import withStroke
 
 from simulator.core.outcomes import Outcome
-from simulator.metrics.series import FleetState
+from simulator.metrics.states import FleetState
 
 WIDTH = 9.0
 """Inches. A page shows a picture at some 900 px, where a point of type comes out at 1.4 px."""

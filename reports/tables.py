@@ -13,6 +13,7 @@ Summary = Mapping[str, Any]
 
 NOT_MEASURED = "-"
 
+_RANKED_BY = "time_to_recovery_p95"
 _LEVEL = 1.1
 """Two policies less than a tenth apart are not told apart by one run each."""
 _NOTABLE = 1.5
@@ -56,7 +57,7 @@ def comparison_table(summaries: Mapping[str, Summary]) -> Table:
         (label, *(_cell(summary, metric, write) for summary in summaries.values()))
         for metric, (label, write) in _ROWS.items()
     ]
-    return Table(headers=("", *summaries), rows=tuple(rows))
+    return Table(headers=("metric", *summaries), rows=tuple(rows))
 
 
 def _cell(summary: Summary, metric: str, write: Callable[[Any], str]) -> str:
@@ -87,19 +88,92 @@ def conclusion(summaries: Mapping[str, Summary]) -> str:
         return _not_to_be_trusted(late)
     if not any(summary["n_episodes"] for summary in summaries.values()):
         return "Nobody lost a connection, so there was no recovery to compare."
-    if any(math.isnan(_recovery(summary)) for summary in summaries.values()):
-        return "No outage happened, so there was no recovery to compare."
-    back = {name: _recovery(summary) for name, summary in summaries.items()}
-    finite = {name: time for name, time in back.items() if math.isfinite(time)}
-    if not finite:
+    times_back = {name: _value(summary, _RANKED_BY) for name, summary in summaries.items()}
+    if any(map(math.isnan, times_back.values())):
+        return "No outage ended within the observation, so there was no recovery to compare."
+    by_time = sorted(summaries, key=times_back.__getitem__)
+    recovered = {name: times_back[name] for name in by_time if math.isfinite(times_back[name])}
+    if not recovered:
         return _nobody_recovers(summaries)
-    fastest = min(finite.values())
-    leaders = [name for name, time in finite.items() if time <= _LEVEL * fastest]
     clauses = [
-        _recovers(leaders, summaries, alone=len(summaries) == 1),
-        _against_the_rest(leaders, finite, summaries),
+        _recovers(recovered, summaries),
+        _higher_peak(by_time[0], summaries),
+        _never_recovers([name for name in summaries if name not in recovered], summaries),
     ]
-    never = [name for name in summaries if name not in finite]
-    if never:
-        clauses.append(f"{listed(never)} never {_verb(never, 'recovers')}")
     return "; ".join(filter(None, clauses)) + "."
+
+
+def _not_to_be_trusted(late: Mapping[str, Summary]) -> str:
+    """Which runs a busy machine blurred, by the worse of the two lags."""
+    findings, culprits = [], set()
+    for name, summary in late.items():
+        lags = {
+            "load generator": _value(summary, "generator_lag_p99"),
+            "server stub": _value(summary, "server_lag_p99"),
+        }
+        culprit = max(lags, key=lambda who: -1.0 if math.isnan(lags[who]) else lags[who])
+        culprits.add(culprit)
+        findings.append(f"{name} is {summary['verdict']} ({culprit} {seconds(lags[culprit])} late)")
+    owners = listed([f"the {culprit}'s" for culprit in sorted(culprits)])
+    return (
+        f"These figures are not to be trusted, for they show {owners} own limits rather than "
+        f"those of the policies: {listed(findings)}."
+    )
+
+
+def _nobody_recovers(summaries: Mapping[str, Summary]) -> str:
+    shares = [f"{_back(summary)} are back with {name}" for name, summary in summaries.items()]
+    subject = "The herd does not recover" if len(shares) == 1 else "No policy lets the herd recover"
+    return f"{subject}: at the end of the observation {listed(shares)}."
+
+
+def _recovers(recovered: Mapping[str, float], summaries: Mapping[str, Summary]) -> str:
+    """Who recovers fastest, and how long the others take.
+
+    Args:
+        recovered: Seconds by policy, the fastest first; those that recover.
+        summaries: Of all policies.
+    """
+    fastest, best = next(iter(recovered.items()))
+    level = [name for name, time in recovered.items() if time <= _LEVEL * best]
+    slower = [
+        f"{name} after {seconds(time)}" for name, time in recovered.items() if name not in level
+    ]
+    if len(summaries) == 1:
+        who = f"With {fastest} the herd recovers"
+    elif len(level) > 1:
+        who = f"{listed(level)} recover about equally fast"
+    elif len(recovered) == 1:
+        who = f"Only {fastest} lets the herd recover"
+    else:
+        who = f"{fastest} recovers fastest"
+    floor = _value(summaries[fastest], "floor")
+    beside = f" ({times(best / floor)} the fastest possible)" if floor > 0 else ""
+    rest = f", {listed(slower)}" if slower else ""
+    return f"{who}: 95 % of the clients are back {seconds(best)} after the outage{beside}{rest}"
+
+
+def _higher_peak(fastest: str, summaries: Mapping[str, Summary]) -> str:
+    """How much higher than the fastest policy's the highest peak of arrivals is, if notably."""
+    peaks = {
+        name: _value(summary, "peak_arrival_rate_up_1s") for name, summary in summaries.items()
+    }
+    highest = max(peaks, key=peaks.__getitem__)
+    if not 0 < _NOTABLE * peaks[fastest] <= peaks[highest]:
+        return ""
+    return (
+        f"arrivals peak at {per_second(peaks[fastest])} with {fastest} and at "
+        f"{per_second(peaks[highest])} with {highest} "
+        f"({times(peaks[highest] / peaks[fastest])} as many)"
+    )
+
+
+def _never_recovers(names: Sequence[str], summaries: Mapping[str, Summary]) -> str:
+    if not names:
+        return ""
+    shares = listed([_back(summaries[name]) for name in names])
+    return f"{listed(names)} never {'recovers' if len(names) == 1 else 'recover'} ({shares} back)"
+
+
+def _back(summary: Summary) -> str:
+    return percent(_value(summary, "recovered_share"))

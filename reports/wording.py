@@ -1,14 +1,15 @@
 """Numbers as people read them, and the phrases that titles and tables share."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from simulator.core.outcomes import Outcome
 from simulator.metrics.episodes import end_of_observation
 from simulator.metrics.recovery import spans_of
-from simulator.metrics.series import FleetState, share_connected
+from simulator.metrics.series import share_connected
+from simulator.metrics.states import FleetState
 from simulator.results import RunResult
 
 OUTCOME_WORDS: Mapping[Outcome, str] = MappingProxyType(
@@ -52,6 +53,17 @@ def seconds(duration: float) -> str:
 def per_second(rate: float) -> str:
     """A rate of events; below ten to a tenth."""
     return f"{rate:,.1f}/s" if 0 < rate < 10 else f"{rate:,.0f}/s"
+
+
+def times(ratio: float) -> str:
+    """How many times as much."""
+    return f"{ratio:,.1f} times" if ratio < 10 else f"{ratio:,.0f} times"
+
+
+def listed(words: Sequence[str]) -> str:
+    """The words as a list in a sentence: "a, b and c"."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def setting(result: RunResult) -> str:

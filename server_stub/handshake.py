@@ -56,6 +56,7 @@ class Handshake:
         """
         answer = self._protocol.send(AcceptConnection())
         connection = self._protocol.connection
+        del self._protocol  # A connection may live long; the parser of its request need not.
         if connection is None:
             raise PeerLeftError
         await self._stream.send_all(answer)

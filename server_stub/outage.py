@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -46,6 +47,8 @@ class Outage(Settings):
     def _settings_fit_the_kind(self) -> "Outage":
         if self.count > 1 and self.every is None:
             raise ValueError(f"count = {self.count} needs `every`, the seconds between two starts")
+        if self.every is not None and self.count == 1:
+            raise ValueError(f"every = {self.every:g} needs `count`, how often the outage happens")
         if self.every is not None and self.every <= self.down_for:
             raise ValueError(f"every = {self.every:g} must exceed down_for = {self.down_for:g}")
         if self.close_code is not None and self.kind is not OutageKind.GRACEFUL:
@@ -96,7 +99,7 @@ def unfold(outages: Iterable[Outage]) -> tuple[OutageWindow, ...]:
         )
         for index, (starts_at, outage) in enumerate(spans)
     )
-    for earlier, later in zip(windows, windows[1:], strict=False):
+    for earlier, later in pairwise(windows):
         if later.starts_at < earlier.ends_at:
             raise ValueError(
                 f"the outage at {later.starts_at:g} s starts before the one at "

@@ -31,8 +31,8 @@ class ServerRecorder:
         self._node = node
         self._interval: int | None = None
         self._counts = dict.fromkeys(_COUNTED, 0)
-        self._levels = (0, 0, 0)
-        self._peaks = (0, 0, 0)
+        self._levels: tuple[int, ...] = (0, 0, 0)
+        self._peaks: tuple[int, ...] = (0, 0, 0)
 
     def count(self, now: float, what: str) -> None:
         """One more of `arrivals`, `admitted`, `completed`, `wasted` or `rejected`."""

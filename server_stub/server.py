@@ -90,8 +90,9 @@ class Server:
         self._recorder = recorder
         self._desk: Desk[_Visit] = Desk(config)
         self._bell = trio.CancelScope()
-        self._unread: set[Stream] = set()
-        self._sessions: set[_Session] = set()
+        # Dictionaries for sets that keep their order, so that a run can be repeated exactly.
+        self._unread: dict[Stream, None] = {}
+        self._sessions: dict[_Session, None] = {}
         self._accepting = trio.CancelScope()
         self._up = _Gate(is_open=True)
         self._has_room = _Gate(is_open=True)
@@ -104,9 +105,7 @@ class Server:
         """How many connections are open."""
         return len(self._sessions)
 
-    async def run(
-        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Listen and serve until cancelled; it counts as started once it listens."""
         self._port.listen()
         task_status.started()
@@ -210,7 +209,7 @@ class Server:
             if visit.abandoned:
                 self._recorder.count(now, "wasted")
             else:
-                self._sessions.add(visit.session)
+                self._sessions[visit.session] = None
             visit.waiting.cancel()
 
     def _changed(self, now: float) -> None:
@@ -243,7 +242,7 @@ class Server:
                 while True:
                     await self._has_room.passed()
                     stream = await self._port.accept()
-                    self._unread.add(stream)
+                    self._unread[stream] = None
                     self._changed(trio.current_time())
                     nursery.start_soon(self._receive_peer, stream)
 
@@ -265,7 +264,7 @@ class Server:
             return None
         finally:
             await self._thawed.passed()
-            self._unread.discard(stream)
+            self._unread.pop(stream, None)
             self._changed(trio.current_time())
 
     async def _hear(self, stream: Stream) -> bytes:
@@ -283,12 +282,12 @@ class Server:
         try:
             if session.identity.episode == RAMP_EPISODE:
                 self._recorder.count(now, "admitted")
-                self._sessions.add(session)
+                self._sessions[session] = None
             elif not await self._serve(session, handshake, now):
                 return
             await self._hold(session, handshake)
         finally:
-            self._sessions.discard(session)
+            self._sessions.pop(session, None)
             self._changed(trio.current_time())
 
     def _foreigner(self) -> Identity:

@@ -7,7 +7,7 @@ the operating system's own errors: ConnectionResetError, BrokenPipeError, Connec
 import errno
 import socket
 import struct
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Protocol
 
 import trio
@@ -67,10 +67,8 @@ class SocketStream:
         self._check_open()
         unsent = memoryview(data)
         while True:
-            try:
+            with suppress(BlockingIOError):
                 unsent = unsent[self._socket.send(unsent) :]
-            except BlockingIOError:
-                pass
             if not unsent:
                 break
             await trio.lowlevel.wait_writable(self._socket)
@@ -169,7 +167,7 @@ class SocketPort:
                     raise
                 await trio.sleep(0.05)
                 continue
-            accepted.setblocking(False)  # noqa: FBT003 - the standard library's signature
+            accepted.setblocking(False)
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return SocketStream(accepted)
 

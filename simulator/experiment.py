@@ -27,7 +27,7 @@ from simulator.run_directory import (
 from simulator.scenario import Scenario
 from simulator.scenario_files import DEFAULT, load_scenario
 
-ENGINES = ("live",)
+ENGINES = ("live", "virtual")
 """The engines that exist."""
 RUNS = Path("herd-runs")
 """Where new run directories go, unless told otherwise."""
@@ -66,7 +66,7 @@ def run(
 
     Args:
         scenario: What to run: a scenario, a TOML file or the name of a built-in one.
-        engine: How time passes: "live".
+        engine: How time passes: "live" or "virtual".
         out: The run directory; a new one below `herd-runs` unless given.
         force: Replace an earlier run in `out`.
         watch: Told of the progress.
@@ -79,10 +79,8 @@ def run(
     scenario = _scenario(scenario)
     directory = out or new_directory(scenario, engine)
     conduct = _engine(engine)
-    prepare_directory(directory, force=force)
-    result = conduct(scenario, out=directory, watch=watch)
-    write_json(directory / SUMMARY, summarise(result))
-    return result
+    with fresh_directory(directory, force=force), _kept(directory):
+        return conduct(scenario, out=directory, watch=watch)
 
 
 def compare(
@@ -101,7 +99,7 @@ def compare(
     Args:
         scenario: What to run: a scenario, a TOML file or the name of a built-in one.
         policies: Policies or their names; the scenario's own `compare` list unless given.
-        engine: How time passes: "live".
+        engine: How time passes: "live" or "virtual".
         out: The directory, which gets a run directory per policy; a new one below `herd-runs`
             unless given.
         force: Replace an earlier comparison in `out`.
@@ -115,20 +113,38 @@ def compare(
     scenario = _scenario(scenario)
     directory = out or new_directory(scenario, engine)
     conduct = _engine(engine)
-    chosen = [policy_named(policy) for policy in policies] or _own_policies(scenario)
-    herds = {label: scenario.with_policy(policy) for label, policy in _by_label(chosen).items()}
-    prepare_directory(directory, force=force)
-    write_json(directory / COMPARISON, {})
+    chosen = policies_to_compare(scenario, [policy_named(policy) for policy in policies])
     results: dict[str, RunResult] = {}
     summaries: dict[str, dict[str, Any]] = {}
-    for label, herd in herds.items():
-        out_of_run = directory / label
-        prepare_directory(out_of_run)
-        results[label] = conduct(herd, out=out_of_run, watch=watch(label))
-        summaries[label] = summarise(results[label])
-        write_json(out_of_run / SUMMARY, summaries[label])
+    with fresh_directory(directory, force=force):
         write_json(directory / COMPARISON, summaries)
+        for label, policy in chosen.items():
+            out_of_run = directory / label
+            prepare_directory(out_of_run)
+            try:
+                with _kept(out_of_run) as kept:
+                    results[label] = conduct(
+                        scenario.with_policy(policy), out=out_of_run, watch=watch(label)
+                    )
+            finally:
+                summaries |= {label: summary for summary in kept}
+                write_json(directory / COMPARISON, summaries)
     return Comparison(directory=directory, results=results, summaries=summaries)
+
+
+@contextmanager
+def _kept(directory: Path) -> Iterator[list[dict[str, Any]]]:
+    """Write the summary of the run that the context makes in a directory, even if it is cut short.
+
+    Gives a list, which the summary ends up in once there is one.
+    """
+    summaries: list[dict[str, Any]] = []
+    try:
+        yield summaries
+    finally:
+        with suppress(RunDirectoryError):  # It never began, or the damage will be told later.
+            summaries.append(summarise(load_run(directory)))
+            write_json(directory / SUMMARY, summaries[0])
 
 
 def load_comparison(directory: Path) -> Comparison:
@@ -159,11 +175,12 @@ def _scenario(source: Scenario | str | Path) -> Scenario:
     return source if isinstance(source, Scenario) else load_scenario(source)
 
 
-def _own_policies(scenario: Scenario) -> Sequence[Policy]:
-    return scenario.compare or (scenario.client.policy,)
+def policies_to_compare(scenario: Scenario, chosen: Sequence[Policy] = ()) -> dict[str, Policy]:
+    """The policies of a comparison by label: those chosen, else the scenario's own."""
+    return label_policies(chosen or scenario.compare or (scenario.client.policy,))
 
 
-def _by_label(policies: Sequence[Policy]) -> dict[str, Policy]:
+def label_policies(policies: Sequence[Policy]) -> dict[str, Policy]:
     """Policies by a label that can name a directory; no two are called the same."""
     labelled: dict[str, Policy] = {}
     for policy in policies:

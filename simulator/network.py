@@ -9,8 +9,12 @@ slept by the client before it dials (RULES 4).
 import errno
 import os
 from collections import deque
+from collections.abc import Sequence
 
 import trio
+
+SYN_RETRY_AT = (1, 2, 3, 4, 5, 7, 11, 19)
+"""Seconds after the first SYN at which Linux from 6.5 on repeats an unanswered one (RULES 8)."""
 
 _CAPACITY = 65_536
 """Bytes that a stream holds before its sender must wait."""
@@ -130,7 +134,7 @@ def stream_pair() -> tuple[MemoryStream, MemoryStream]:
 class MemoryPort:
     """A port with a kernel's listen queue, which holds one more than `listen_backlog`."""
 
-    def __init__(self, *, listen_backlog: int, syn_retry_at: tuple[float, ...] = ()) -> None:
+    def __init__(self, *, listen_backlog: int, syn_retry_at: Sequence[float] = SYN_RETRY_AT) -> None:
         """Reserve the port; nobody listens yet.
 
         Args:
@@ -190,6 +194,4 @@ class MemoryPort:
                 self._queue.append(theirs)
                 self._arrived.unpark()
                 return ours
-        if not self._syn_retry_at:
-            await trio.sleep_forever()
         raise _error(errno.ETIMEDOUT)

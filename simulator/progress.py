@@ -14,8 +14,8 @@ class Progress:
     """When the run ends at the latest."""
     n_clients: int
     n_connected: int
-    attempt_rate: float
-    """Attempts per second, of late."""
+    n_attempts: int
+    """So far."""
 
 
 Watcher = Callable[[Progress], None]

@@ -29,8 +29,8 @@ from simulator.results import RunResult
 HEADING = "Every attempt"
 _HEIGHT = 3.4
 """Inches."""
-_MARKER = 2.0
-"""Points across: two of a page's pixels or so."""
+_MARKER = 3.0
+"""Points; a dot marker is half as wide, some two pixels of a page."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -21,7 +21,7 @@ from reports.panels import (
 )
 from reports.style import STATE_COLOURS, styled
 from reports.wording import STATE_WORDS, percent, policy_name
-from simulator.metrics.series import FleetState, FleetStates, fleet_states
+from simulator.metrics.states import FleetState, FleetStates, fleet_states
 from simulator.results import RunResult
 
 HEADING = "States of the fleet"
@@ -95,6 +95,8 @@ def _stack(ax: Axes, states: FleetStates) -> dict[FleetState, StepPatch]:
             drawn.edges,
             baseline=tops[state] - drawn.counts[state],
             fill=True,
+            lw=0,
+            antialiased=False,  # no seams between the states
             color=STATE_COLOURS[state],
             label=STATE_WORDS[state],
         )

@@ -30,8 +30,8 @@ from simulator.metrics import summarise
 from simulator.metrics.series import AttemptRate, attempt_rate
 from simulator.results import RunResult
 
-_HEIGHT = 1.45
-"""Inches of one panel."""
+_HEIGHT, _SHARED_HEIGHT = 1.35, 1.2
+"""Inches: of each panel, and more that all of them share."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -71,7 +71,7 @@ def plot_storm(results: Mapping[str, RunResult], *, axes: Sequence[Axes] | None 
     """
     with styled():
         if axes is None:
-            figure, axes = new_panels(len(results), height=_HEIGHT)
+            figure, axes = new_panels(len(results), height=_HEIGHT + _SHARED_HEIGHT / len(results))
             set_heading(figure, "Attempts to connect", next(iter(results.values())))
         rates = {name: attempt_rate(result) for name, result in results.items()}
         until = last_end(list(results.values()))
@@ -121,6 +121,8 @@ def _stack(ax: Axes, rate: AttemptRate) -> dict[Outcome, StepPatch]:
             rate.edges,
             baseline=tops[outcome] - rate.by_outcome[outcome],
             fill=True,
+            lw=0,
+            antialiased=False,
             color=OUTCOME_COLOURS[outcome],
             label=OUTCOME_WORDS[outcome],
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from simulator import machine
 from simulator.engines.live.crew import Crew, share_of
-from simulator.engines.live.ending import Ending, Sample
+from simulator.ending import Ending, Sample
 from simulator.engines.live.fleet_process import FleetJob, drive_fleet
 from simulator.engines.live.messages import (
     Begin,
@@ -78,8 +78,6 @@ class _LiveRun:
         )
         self._fleets: dict[int, FleetProgress] = {}
         self._server = ServerProgress()
-        self._attempt_rate = 0.0
-        self._last_look = (0.0, 0)
 
     def conduct(self) -> RunResult:
         streams = begin_run(self._out, manifest=self._manifest, scenario=self._scenario)
@@ -174,18 +172,13 @@ class _LiveRun:
                 case ServerProgress():
                     self._server = message
         total = self._total()
-        now = time.perf_counter()
-        at, n_attempts = self._last_look
-        if now - at >= 0.5:
-            self._attempt_rate = (total.n_attempts - n_attempts) / (now - at) if at else 0.0
-            self._last_look = (now, total.n_attempts)
         self._watch(
             Progress(
-                at=now - origin,
+                at=time.perf_counter() - origin,
                 until=self._scenario.horizon,
                 n_clients=self._scenario.n_clients,
                 n_connected=total.n_connected,
-                attempt_rate=self._attempt_rate,
+                n_attempts=total.n_attempts,
             )
         )
 

@@ -1,4 +1,4 @@
-"""When a live run is over: everybody is back, a collapse has settled, or the horizon has come."""
+"""When a run is over: everybody is back, a collapse has settled, or the horizon has come."""
 
 import math
 from collections import deque

@@ -1,0 +1,199 @@
+"""The stub server alone: `python -m server_stub [CONFIG.toml] [--port N] [--seed S] [--out DIR]`.
+
+CONFIG holds a `[server]` table and `[[outage]]` tables as a scenario does, and may be a whole
+scenario: its other fields are about the herd and count for nothing here, its `seed` does. Whatever
+no scenario knows is an error. t = 0 is the start; all records count from it.
+
+Exit codes: 0 ended by Ctrl-C or SIGTERM; 2 bad input.
+"""
+
+import argparse
+import signal
+import sys
+import time
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+import trio
+from pydantic import ValidationError, model_validator
+
+from server_stub.config import ServerConfig
+from server_stub.outage import Outage, OutageWindow, unfold
+from server_stub.recorder import ServerRecorder
+from server_stub.server import Server
+from server_stub.settings import Count, Settings
+from server_stub.streams import SocketPort
+
+HERD_FIELDS = frozenset(
+    {"name", "description", "n_clients", "horizon", "grace", "ramp_rate", "settle", "transport"}
+    | {"client", "cohort", "compare", "objective"}
+)
+"""What else a scenario may hold."""
+
+_HOST = "127.0.0.1"
+_FLUSH_INTERVAL = 1.0
+"""Seconds between two flushes: what a killed process can lose at most."""
+_MOST_NAMED = 5
+"""How many outages the first line names."""
+
+
+class StubConfig(Settings):
+    """What the stub takes from a scenario."""
+
+    seed: Count = 1
+    server: ServerConfig = ServerConfig()
+    outage: tuple[Outage, ...] = ()
+
+    @model_validator(mode="after")
+    def _outages_do_not_overlap(self) -> Self:
+        unfold(self.outage)
+        return self
+
+
+class _InputError(Exception):
+    """What was asked for cannot be done; one clear line for each mistake."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise _InputError(message)
+
+
+class _Clock(trio.abc.Clock):
+    """Seconds since the start."""
+
+    _zero: float
+
+    def start_clock(self) -> None:
+        self._zero = time.perf_counter()
+
+    def current_time(self) -> float:
+        return time.perf_counter() - self._zero
+
+    def deadline_to_sleep_time(self, deadline: float) -> float:
+        return deadline - self.current_time()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the stub until a signal ends it.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        options = _options(arguments)
+        config = _read_config(options)
+        port = _open_port(config.server)
+        recorder = _open_recorder(options.out)
+    except _InputError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    clock = _Clock()
+    try:
+        trio.run(_serve, config, port, recorder, clock=clock)
+    finally:
+        recorder.close(clock.current_time())
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(prog="python -m server_stub", description="The stub server alone.")
+    parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG.toml", help="a scenario")
+    parser.add_argument("--port", type=int, metavar="N", help="TCP port; 0 for a free one")
+    parser.add_argument("--seed", type=int, metavar="S", help="keys the service times")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to record")
+    return parser.parse_args(arguments)
+
+
+def _read_config(options: argparse.Namespace) -> StubConfig:
+    data = {} if options.config is None else _read_toml(options.config)
+    data = {field: value for field, value in data.items() if field not in HERD_FIELDS}
+    if options.seed is not None:
+        data["seed"] = options.seed
+    if options.port is not None and isinstance(data.setdefault("server", {}), dict):
+        data["server"]["port"] = options.port
+    try:
+        return StubConfig.model_validate(data)
+    except ValidationError as error:
+        source = options.config or "options"
+        raise _InputError("\n".join(f"{source}: {line}" for line in _mistakes(error))) from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _InputError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _InputError(f"{path}: {error}") from None
+
+
+def _mistakes(error: ValidationError) -> Iterator[str]:
+    for detail in error.errors(include_url=False):
+        place = ".".join(map(str, detail["loc"]))
+        value = "" if isinstance(detail["input"], Mapping | Settings) else f" = {detail['input']!r}"
+        message = detail.get("ctx", {}).get("error", detail["msg"])
+        yield f"{place}{value}: {message}" if place else str(message)
+
+
+def _open_port(config: ServerConfig) -> SocketPort:
+    try:
+        return SocketPort(_HOST, config.port, listen_backlog=config.listen_backlog)
+    except OSError as error:
+        raise _InputError(f"server.port = {config.port}: {error.strerror}") from None
+
+
+def _open_recorder(directory: Path | None) -> ServerRecorder:
+    if directory is None:
+        return ServerRecorder()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if next(directory.glob("*.arrows"), None) is not None:
+            raise _InputError(f"--out {directory}: holds a recording already")
+        return ServerRecorder(directory)
+    except OSError as error:
+        raise _InputError(f"--out {directory}: {error.strerror or error}") from None
+
+
+async def _serve(config: StubConfig, port: SocketPort, recorder: ServerRecorder) -> None:
+    windows = unfold(config.outage)
+    server = Server(config.server, port=port, seed=config.seed, recorder=recorder)
+    async with trio.open_nursery() as nursery:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            await nursery.start(server.run)
+            sys.stdout.write(f"{_announcement(config.server, port.address, windows)}\n")
+            sys.stdout.flush()
+            nursery.start_soon(partial(server.follow, windows, origin=0.0))
+            nursery.start_soon(_flush_regularly, recorder)
+            await anext(aiter(signals))
+            nursery.cancel_scope.cancel()
+
+
+async def _flush_regularly(recorder: ServerRecorder) -> None:
+    while True:
+        await trio.sleep(_FLUSH_INTERVAL)
+        recorder.flush()
+
+
+def _announcement(
+    config: ServerConfig, address: tuple[str, int], windows: Sequence[OutageWindow]
+) -> str:
+    """Where it listens and what will happen when, in one line."""
+    named = [
+        f"{window.kind.value} from {window.starts_at:g} to {window.ends_at:g} s"
+        for window in windows[:_MOST_NAMED]
+    ]
+    if len(windows) > _MOST_NAMED:
+        named.append(f"{len(windows) - _MOST_NAMED} more until {windows[-1].ends_at:g} s")
+    plan = ", ".join(named) or "none"
+    where = f"ws://{address[0]}:{address[1]}"
+    return (
+        f"listening on {where}; {config.capacity:g} handshakes/s; outages: {plan}; Ctrl-C ends it"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Progress on stderr while something long runs; nothing where nobody watches."""
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from simulator.progress import Progress as RunProgress
+from simulator.progress import Watcher
+
+
+class Display:
+    """Shows how far a run is, on one line."""
+
+    def __init__(self, *, quiet: bool, n_runs: int = 1) -> None:
+        """Prepare a display.
+
+        Args:
+            quiet: Show nothing.
+            n_runs: How many runs follow each other.
+        """
+        self._n_runs = n_runs
+        self._turn = 0
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[state]}"),
+            console=Console(stderr=True),
+            transient=True,
+            disable=quiet or not sys.stderr.isatty(),
+        )
+
+    def watcher(self, label: str) -> Watcher:
+        """The watcher of the next run, which is called that."""
+        self._turn += 1
+        for task in self._bars.task_ids:
+            self._bars.remove_task(task)
+        turn = f" ({self._turn} of {self._n_runs})" if self._n_runs > 1 else ""
+        task = self._bars.add_task(f"{label}{turn}", total=None, state="starting")
+
+        def watch(progress: RunProgress) -> None:
+            assembling = progress.at < 0
+            self._bars.update(
+                task,
+                total=progress.n_clients if assembling else progress.until,
+                completed=progress.n_connected if assembling else progress.at,
+                state=state_of(progress),
+            )
+
+        return watch
+
+    def count(self, label: str, done: int, total: int) -> None:
+        """Show that so many of so many steps are done."""
+        if not self._bars.task_ids:
+            self._bars.add_task(label, total=total, state="")
+        self._bars.update(
+            self._bars.task_ids[0], completed=done, total=total, state=f"{done}/{total}"
+        )
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the terminal as it was."""
+        self._bars.stop()
+
+
+def state_of(progress: RunProgress) -> str:
+    """A run's progress in words."""
+    connected = f"{progress.n_connected:,}/{progress.n_clients:,} connected"
+    if progress.at < 0:
+        return f"assembling, {connected}"
+    left = max(0.0, progress.until - progress.at)
+    return f"{connected}, {progress.attempt_rate:,.0f} attempts/s, at most {left:.0f} s left"

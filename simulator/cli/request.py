@@ -1,0 +1,154 @@
+"""From the shared options to something that can run, with every mistake in them at once."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from simulator.cli.checks import Check, check_of, parse_check
+from simulator.cli.options import Asked
+from simulator.core.backoff import BASIC, Policy
+from simulator.errors import InputError, UnknownNameError
+from simulator.experiment import ENGINES, label_policies, new_directory, policies_to_compare
+from simulator.rehearsal import rehearse
+from simulator.scenario import Scenario
+from simulator.scenario_files import load_scenario
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What a running command is to do; all that could be checked beforehand has been."""
+
+    scenario: Scenario
+    policies: Mapping[str, Policy]
+    """By label; those to compare, or the one of a single run."""
+    checks: Sequence[Check]
+    directory: Path
+
+
+class Mistakes:
+    """Collects what is wrong, so that one call reports it all."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def caught(self, step: Callable[[], T]) -> T | None:
+        """The step's value; None if the input was not fit for it, which is then noted."""
+        try:
+            return step()
+        except InputError as error:
+            self._lines.append(str(error))
+            return None
+
+    def raise_any(self) -> None:
+        """Report what was noted.
+
+        Raises:
+            InputError: With all of it, a line for each.
+        """
+        if self._lines:
+            raise InputError("\n".join(self._lines))
+
+
+def prepare(asked: Asked, *, several: bool) -> Request:
+    """Turn options into a request.
+
+    Args:
+        asked: The options.
+        several: Does the command run several policies, or one?
+
+    Raises:
+        InputError: With every mistake, a line for each.
+    """
+    mistakes = Mistakes()
+    mistakes.caught(partial(_check_options, asked, several=several))
+    mistakes.caught(partial(_check_junit, asked.junit))
+    mistakes.caught(partial(_check_engine, asked.engine))
+    scenario = mistakes.caught(
+        partial(load_scenario, asked.scenario, changes=list(_changes(asked)))
+    )
+    known = {**BASIC, **{policy.label: policy for policy in scenario.compare}} if scenario else BASIC
+    named = [mistakes.caught(partial(_policy, name, known)) for name in asked.policy or ()]
+    chosen = [policy for policy in named if policy is not None]
+    parsed = [mistakes.caught(partial(parse_check, text)) for text in asked.fail_if or ()]
+    checks = [check for check in parsed if check is not None]
+    if scenario is None:
+        mistakes.raise_any()
+        raise RuntimeError("there is no scenario, yet nothing is wrong with it")
+    if chosen and not several:
+        scenario = scenario.with_policy(chosen[0])
+    policies = policies_to_compare(scenario, chosen) if several else _own_policy(scenario)
+    checks += map(check_of, scenario.objective)
+    if checks:
+        rehearsal = rehearse(scenario)
+        for check in checks:
+            mistakes.caught(partial(check.verify, policies, rehearsal))
+    mistakes.raise_any()
+    return Request(
+        scenario=scenario,
+        policies=policies,
+        checks=checks,
+        directory=asked.out or new_directory(scenario, asked.engine),
+    )
+
+
+def _changes(asked: Asked) -> Iterator[str]:
+    yield from asked.changes or ()
+    if asked.clients is not None:
+        yield f"n_clients={asked.clients}"
+    if asked.seed is not None:
+        yield f"seed={asked.seed}"
+
+
+def _check_options(asked: Asked, *, several: bool) -> None:
+    """Refuse what could only be ignored.
+
+    Raises:
+        InputError: An option has no effect beside the others.
+    """
+    policies = asked.policy or []
+    if not several and len(policies) > 1:
+        raise InputError(
+            f"--policy = {', '.join(policies)}: herd run takes one; herd compare takes several"
+        )
+    for change in asked.changes or ():
+        field = change.partition("=")[0].strip()
+        if (several or policies) and "policy" in field.split("."):
+            raise InputError(
+                f"--set {field}: has no effect where every cohort's policy is replaced; "
+                f"allowed: the fields of compare, as in compare.0.base=2, without --policy"
+                if several
+                else f"--set {field}: has no effect beside --policy, which replaces the policy"
+            )
+        if several and policies and field.split(".")[0] == "compare":
+            raise InputError(
+                f"--set {field}: has no effect beside --policy, which replaces what is compared"
+            )
+
+
+def _check_engine(name: str) -> None:
+    if name not in ENGINES:
+        raise UnknownNameError("engine", name, ENGINES)
+
+
+def _check_junit(path: Path | None) -> None:
+    if path is None:
+        return
+    if path.is_dir():
+        raise InputError(f"--junit = {path}: is a directory; allowed: a file")
+    if not path.parent.is_dir():
+        raise InputError(f"--junit = {path}: there is no directory {path.parent}")
+
+
+def _policy(name: str, known: Mapping[str, Policy]) -> Policy:
+    if name not in known:
+        raise UnknownNameError("policy", name, known)
+    return known[name]
+
+
+def _own_policy(scenario: Scenario) -> Mapping[str, Policy]:
+    """The policy of a single run; cohorts that differ in it count as one under the first."""
+    return label_policies([scenario.cohorts[0].policy])

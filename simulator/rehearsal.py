@@ -1,0 +1,77 @@
+"""A made-up run of a scenario in which everything happens once: what its summary will hold.
+
+What a rehearsal does not measure, no run of that scenario measures; so a condition on it can be
+refused before a run of a minute rather than after it. Its numbers mean nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from server_stub.outage import OutageKind, OutageWindow
+from server_stub.tables import Columns, Schema
+from simulator.assembly import assemble
+from simulator.core.outcomes import NoticedBy, Outcome
+from simulator.metrics import summarise
+from simulator.provenance import first_manifest
+from simulator.raw_tables import RAW_TABLES, RawTables
+from simulator.scenario import Scenario
+
+_BREAK = 1e-6
+"""Seconds from an outage's start to its effects, whose order then is certain."""
+
+
+def rehearse(scenario: Scenario) -> dict[str, Any]:
+    """The summary of a run with one client per cohort, all of which every outage disconnects.
+
+    Args:
+        scenario: Its outages and cohorts decide what can be measured.
+    """
+    n_clients = len(scenario.cohorts)
+    small = scenario.model_copy(update={"n_clients": n_clients})
+    rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in RAW_TABLES}
+    for client in range(n_clients):
+        rows["attempts"].append(_connects(client, 0, -1.0))
+        for window in scenario.windows:
+            _outage_for(client, window, rows)
+    rows["outages"] = list(_outage_rows(scenario.windows))
+    rows["server"] = [(at, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1) for at in (0.0, scenario.horizon)]
+    rows["services"] = [(0.0, 0.0)]
+    result = assemble(
+        RawTables(**{name: _columns(schema, rows[name]) for name, schema in RAW_TABLES.items()}),
+        manifest=first_manifest(
+            small, "live", origin=0.0, observed_until=scenario.horizon, complete=True
+        ),
+        scenario=small,
+        cohort_of=np.arange(n_clients, dtype=np.uint16),
+    )
+    return summarise(result)
+
+
+def _outage_for(
+    client: int, window: OutageWindow, rows: dict[str, list[tuple[float, ...]]]
+) -> None:
+    """One client loses its connection at once and is back as soon as it can be."""
+    episode = window.index + 1
+    broke_at = window.starts_at + _BREAK
+    rows["losses"].append((client, window.index, window.index, broke_at))
+    rows["disconnects"].append((client, episode, broke_at, NoticedBy.RESET, 1006))
+    rows["attempts"].append(_connects(client, episode, window.ends_at + _BREAK))
+
+
+def _connects(client: int, episode: int, at: float) -> tuple[float, ...]:
+    return (client, episode, 1, 0, at, at, at, Outcome.CONNECTED)
+
+
+def _outage_rows(windows: Sequence[OutageWindow]) -> Iterator[tuple[float, ...]]:
+    kinds = list(OutageKind)
+    for window in windows:
+        yield window.index, kinds.index(window.kind), 0, window.starts_at, window.ends_at
+
+
+def _columns(schema: Schema, rows: Sequence[tuple[float, ...]]) -> Columns:
+    return {
+        column.name: np.array([row[place] for row in rows], dtype=column.dtype)
+        for place, column in enumerate(schema.columns)
+    }
