@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.figures import plot_raster, plot_recovery, plot_states, plot_storm, raster, states
-from reports.panels import label_edges, last_end, legend_under_figure, new_panels, set_heading
+from reports.panels import label_edges, legend_under_figure, new_panels, set_heading
 from reports.style import styled
+from reports.timeline import last_end
 from reports.wording import policy_name
 from simulator.results import RunResult
 

@@ -65,7 +65,6 @@ _PARAMETERS: Mapping[Any, Any] = MappingProxyType(
         "figure.titlesize": 11.0,
         "figure.titleweight": "bold",
         "axes.titlesize": 9.5,
-        "axes.titlelocation": "left",
         "axes.titlecolor": INK,
         "axes.labelsize": 9.5,
         "axes.labelcolor": INK,

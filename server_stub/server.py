@@ -32,7 +32,7 @@ from server_stub.wire import (
 )
 
 _CLOSE_TIMEOUT = 1.0
-"""Seconds that a peer gets to answer a close frame."""
+"""Seconds that a peer gets to take a close frame and answer it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -343,10 +343,16 @@ class Server:
             await self._converse(session.stream, connection)
             return
         with trio.move_on_after(_CLOSE_TIMEOUT):
-            farewell = CloseConnection(code=session.farewell)
-            await session.stream.send_all(connection.send(farewell))
-            while await session.stream.receive_some():
-                pass
+            await self._say_goodbye(session, connection)
+
+    async def _say_goodbye(self, session: _Session, connection: Connection) -> None:
+        """Send a close frame and wait for the answer to it."""
+        farewell = CloseConnection(code=session.farewell)
+        await session.stream.send_all(connection.send(farewell))
+        while data := await session.stream.receive_some():
+            connection.receive_data(data)
+            if any(isinstance(event, CloseConnection) for event in connection.events()):
+                return
 
     async def _converse(self, stream: Stream, connection: Connection) -> None:
         """Answer pings and echo messages until the peer closes."""

@@ -28,7 +28,7 @@ class Ending:
         self._scenario = scenario
         self._capacity = scenario.server.capacity
         self._outage_ends_at = scenario.last_outage_end
-        self._window = (scenario.horizon - self._outage_ends_at) / 2
+        self._window = max(0.0, scenario.horizon - self._outage_ends_at) / 2
         self._samples: deque[Sample] = deque()
         self._settled_since = math.inf
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from simulator.core.backoff import BASIC, Policy
-from simulator.errors import UnknownNameError
+from simulator.errors import RunDirectoryError, RunFailedError, UnknownNameError
 from simulator.metrics import summarise
 from simulator.progress import Watcher, unwatched
 from simulator.results import RunResult
@@ -20,6 +20,7 @@ from simulator.run_directory import (
     COMPARISON,
     SUMMARY,
     compared_runs,
+    fresh_directory,
     load_run,
     prepare_directory,
     write_json,
@@ -79,8 +80,14 @@ def run(
     scenario = _scenario(scenario)
     directory = out or new_directory(scenario, engine)
     conduct = _engine(engine)
-    with fresh_directory(directory, force=force), _kept(directory):
-        return conduct(scenario, out=directory, watch=watch)
+    with fresh_directory(directory, force=force):
+        try:
+            result = conduct(scenario, out=directory, watch=watch)
+        except (RunFailedError, KeyboardInterrupt):
+            _rescue(directory)
+            raise
+        _keep_summary(result, directory)
+    return result
 
 
 def compare(
@@ -121,30 +128,29 @@ def compare(
         for label, policy in chosen.items():
             out_of_run = directory / label
             prepare_directory(out_of_run)
+            herd = scenario.with_policy(policy)
             try:
-                with _kept(out_of_run) as kept:
-                    results[label] = conduct(
-                        scenario.with_policy(policy), out=out_of_run, watch=watch(label)
-                    )
-            finally:
-                summaries |= {label: summary for summary in kept}
-                write_json(directory / COMPARISON, summaries)
+                results[label] = conduct(herd, out=out_of_run, watch=watch(label))
+            except (RunFailedError, KeyboardInterrupt):
+                write_json(directory / COMPARISON, summaries | _rescue(out_of_run))
+                raise
+            summaries[label] = _keep_summary(results[label], out_of_run)
+            write_json(directory / COMPARISON, summaries)
     return Comparison(directory=directory, results=results, summaries=summaries)
 
 
-@contextmanager
-def _kept(directory: Path) -> Iterator[list[dict[str, Any]]]:
-    """Write the summary of the run that the context makes in a directory, even if it is cut short.
+def _keep_summary(result: RunResult, directory: Path) -> dict[str, Any]:
+    summary = summarise(result)
+    write_json(directory / SUMMARY, summary)
+    return summary
 
-    Gives a list, which the summary ends up in once there is one.
-    """
-    summaries: list[dict[str, Any]] = []
+
+def _rescue(directory: Path) -> dict[str, dict[str, Any]]:
+    """The summary of a run that was cut short, by its directory's name; none if it never began."""
     try:
-        yield summaries
-    finally:
-        with suppress(RunDirectoryError):  # It never began, or the damage will be told later.
-            summaries.append(summarise(load_run(directory)))
-            write_json(directory / SUMMARY, summaries[0])
+        return {directory.name: _keep_summary(load_run(directory), directory)}
+    except RunDirectoryError:
+        return {}
 
 
 def load_comparison(directory: Path) -> Comparison:

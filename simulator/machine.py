@@ -1,4 +1,4 @@
-"""What this machine can drive: cores, file descriptors, ports, the kernel's queues and its clock."""
+"""What this machine can drive: cores, descriptors, ports, the kernel's queues and its clock."""
 
 import os
 import platform
@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from server_stub.config import ServerConfig
 from simulator.errors import MachineError
 from simulator.scenario import Scenario
 
 _SPARE_DESCRIPTORS = 128
 """For a process's own files, pipes and event loop."""
+_LINGERING = 1024
+"""Connections that clients have given up but which still stand in the server's queue, at most."""
 _PORTS_PER_CLIENT = 4
 """Source ports to have at hand per client: a closed connection can keep its port for a while."""
 
@@ -103,7 +106,18 @@ def descriptors_needed(scenario: Scenario, *, n_workers: int) -> int:
     """
     server = scenario.n_clients + scenario.server.workers + scenario.server.backlog
     worker = -(-scenario.n_clients // n_workers)
-    return max(server + min(scenario.n_clients, 1024), worker) + _SPARE_DESCRIPTORS
+    return max(server + min(scenario.n_clients, _LINGERING), worker) + _SPARE_DESCRIPTORS
+
+
+def clients_within(n_descriptors: int, server: ServerConfig) -> int:
+    """The most clients for which so many file descriptors per process are enough."""
+    room = n_descriptors - _SPARE_DESCRIPTORS - server.workers - server.backlog
+    return max(0, room // 2, room - _LINGERING)
+
+
+def ports_last_for(machine: Machine) -> int:
+    """The most clients that can dial from one source address."""
+    return machine.n_ports // _PORTS_PER_CLIENT
 
 
 def source_addresses(n_clients: int, machine: Machine) -> tuple[str | None, ...]:
@@ -125,11 +139,11 @@ def prepare(scenario: Scenario, machine: Machine, *, n_workers: int) -> tuple[st
     """
     needed = descriptors_needed(scenario, n_workers=n_workers)
     if needed > machine.max_descriptors:
-        fitting = max(0, (machine.max_descriptors - _SPARE_DESCRIPTORS) // 2)
+        fitting = clients_within(machine.max_descriptors, scenario.server)
         raise MachineError(
             f"n_clients = {scenario.n_clients}: a process would need {needed} file descriptors, "
-            f"this machine allows {machine.max_descriptors}; raise it (ulimit -Hn) or use about "
-            f"{fitting} clients"
+            f"this machine allows {machine.max_descriptors}; allowed: at most "
+            f"{fitting} clients, or a higher limit (ulimit -Hn)"
         )
     if needed > machine.n_descriptors:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, machine.max_descriptors))

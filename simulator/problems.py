@@ -10,8 +10,6 @@ from simulator.errors import Problem, suggest
 
 _MISFIT = "misfit"
 
-_MISFIT = "misfit"
-
 _BOUNDS = {
     "greater_than": "more than {gt}",
     "greater_than_equal": "at least {ge}",

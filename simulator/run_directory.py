@@ -7,13 +7,15 @@ complete comes last, so that whatever is found can be trusted to be whole.
 import json
 import shutil
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from simulator.assembly import assemble
 from simulator.core.cohorts import deal_cohorts
-from simulator.errors import RunDirectoryError, ScenarioError
+from simulator.errors import InputError, RunDirectoryError, ScenarioError
 from simulator.raw_tables import RAW_TABLES, RawTables
 from simulator.results import SCHEMA_VERSION, TABLES, Manifest, RunResult, table_schema
 from simulator.scenario import Scenario, parse
@@ -48,6 +50,47 @@ def prepare_directory(path: Path, *, force: bool = False) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunDirectoryError(f"{path}: cannot be created ({error.strerror})") from None
+
+
+@contextmanager
+def fresh_directory(path: Path, *, force: bool = False) -> Iterator[None]:
+    """An empty directory for a run; if bad input ends it unrun, it is as if nothing had been.
+
+    An earlier run that is to be replaced stands aside until then: a port in use, say, must not
+    cost anybody their records.
+
+    Args:
+        path: Where.
+        force: Replace an earlier run or comparison that stands there, and nothing else.
+
+    Raises:
+        RunDirectoryError: Something is there that must not be overwritten.
+    """
+    existed = path.is_dir()
+    aside = path.resolve().with_name(f".{path.resolve().name}.replaced")
+    if force and existed and any(path.iterdir()) and _is_ours(path):
+        shutil.rmtree(aside, ignore_errors=True)
+        _move_contents(path, aside)
+    prepare_directory(path)
+    try:
+        yield
+    except InputError:
+        if not any(path.rglob("*.parquet")):
+            _empty(path)
+            if aside.is_dir():
+                _move_contents(aside, path)
+            elif not existed:
+                path.rmdir()
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _move_contents(source: Path, target: Path) -> None:
+    """Move what is in a directory; the directory itself may be a link or a mount."""
+    target.mkdir(exist_ok=True)
+    for entry in source.iterdir():
+        entry.rename(target / entry.name)
 
 
 def _empty(path: Path) -> None:

@@ -10,6 +10,8 @@ from simulator.errors import Problem, ScenarioError, UnknownNameError
 from simulator.scenario import Scenario, parse
 
 DEFAULT = "restart"
+_POLICIES = ("policy", "compare")
+"""Fields that hold policies, by name or as tables."""
 
 
 def builtin_scenarios() -> dict[str, str]:
@@ -97,8 +99,8 @@ def _put(node: Any, steps: list[str], value: Any, *, field: str) -> None:  # noq
         node[step] = value
     else:
         inner = node.setdefault(step, {})
-        if step == "policy":
-            inner = node[step] = _policy_table(inner)
+        if step in _POLICIES:
+            inner = node[step] = _policy_tables(inner)
         _put(inner, rest, value, field=field)
 
 
@@ -113,6 +115,8 @@ def _entries(node: list[Any], step: str, field: str) -> list[Any]:
     return [node[int(step)]]
 
 
-def _policy_table(policy: Any) -> Any:  # noqa: ANN401 - whatever the file holds
-    """A policy given by name as the table that starts from that name."""
+def _policy_tables(policy: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+    """A policy given by name as the table that starts from that name, alone or in a list."""
+    if isinstance(policy, list):
+        return [_policy_tables(entry) for entry in policy]
     return {"name": policy} if isinstance(policy, str) else policy

@@ -9,17 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import StrMethodFormatter
 
-from reports.panels import (
-    TimeFrame,
-    frame_time,
-    last_end,
-    legend_under_axes,
-    new_panels,
-    root_figure,
-    set_heading,
-    set_title,
-)
+from reports.panels import legend_under_axes, new_panels, root_figure, set_heading, set_title
 from reports.style import OUTCOME_COLOURS, styled
+from reports.timeline import TimeFrame, frame_time, last_end
 from reports.wording import OUTCOME_WORDS, policy_name
 from simulator.core.outcomes import Outcome
 from simulator.metrics import summarise
@@ -29,7 +21,7 @@ from simulator.results import RunResult
 HEADING = "Every attempt"
 _HEIGHT = 3.4
 """Inches."""
-_MARKER = 3.0
+_MARKER = 2.6
 """Points; a dot marker is half as wide, some two pixels of a page."""
 
 
@@ -105,7 +97,7 @@ def _finding(result: RunResult) -> str:
     if not summary["n_attempts"]:
         return "no attempts"
     burst = round(summary["peak_attempt_rate_100ms"] * 0.1)
-    return f"{summary['amplification']:.1f} attempts each, {burst:,} in 0.1 s"
+    return f"{summary['amplification']:.1f} attempts each, {burst:,} within 0.1 s"
 
 
 def _handle(outcome: Outcome) -> Line2D:

@@ -10,15 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from reports.panels import (
-    last_end,
-    legend_under_axes,
-    new_panels,
-    root_figure,
-    set_heading,
-    shade_outages,
-)
+from reports.panels import legend_under_axes, new_panels, root_figure, set_heading
 from reports.style import INK, policy_colours, styled
+from reports.timeline import last_end, shade_outages
 from reports.wording import back, per_second, seconds
 from simulator.metrics import summarise
 from simulator.metrics.series import fastest_recoveries, share_connected

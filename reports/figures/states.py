@@ -3,23 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.ticker import StrMethodFormatter
 
-from reports.panels import (
-    TimeFrame,
-    frame_time,
-    last_end,
-    legend_under_axes,
-    new_panels,
-    root_figure,
-    set_heading,
-    set_title,
-)
+from reports.panels import legend_under_axes, new_panels, root_figure, set_heading, set_title
 from reports.style import STATE_COLOURS, styled
+from reports.timeline import TimeFrame, frame_time, last_end, stack_steps
 from reports.wording import STATE_WORDS, percent, policy_name
 from simulator.metrics.states import FleetState, FleetStates, fleet_states
 from simulator.results import RunResult
@@ -73,7 +64,9 @@ def plot_states(
             set_heading(figure, HEADING, result)
         frame = frame_time(ax, result, last_end([result]) if until is None else until, zorder=3)
         states = fleet_states(result)
-        stack = _stack(ax, states)
+        shown = states.averaged(_STEPS) if states.edges.size > _STEPS else states
+        layers = dict(zip(FleetState, shown.counts, strict=True))
+        stack = stack_steps(ax, shown.edges, layers, STATE_COLOURS, STATE_WORDS)
         set_title(ax, policy_name(result) if name is None else name, _finding(states))
         ax.set_ylim(0, result.scenario.n_clients)
         ax.set_ylabel("clients")
@@ -83,29 +76,6 @@ def plot_states(
         if legend and handles:
             legend_under_axes(ax, list(handles.values()))
         return StateStack(ax=ax, frame=frame, stack=stack, handles=handles)
-
-
-def _stack(ax: Axes, states: FleetStates) -> dict[FleetState, StepPatch]:
-    """Pile the states up, the connected at the bottom."""
-    drawn = states.averaged(_STEPS) if states.edges.size > _STEPS else states
-    tops = np.cumsum(drawn.counts, axis=0)
-    stack = {
-        state: StepPatch(
-            tops[state],
-            drawn.edges,
-            baseline=tops[state] - drawn.counts[state],
-            fill=True,
-            lw=0,
-            antialiased=False,  # no seams between the states
-            color=STATE_COLOURS[state],
-            label=STATE_WORDS[state],
-        )
-        for state in FleetState
-        if drawn.counts[state].any()
-    }
-    for patch in stack.values():
-        ax.add_artist(patch)  # unlike stairs(), looks for no limits: seconds, with many steps
-    return stack
 
 
 def _finding(states: FleetStates) -> str:

@@ -13,17 +13,15 @@ from matplotlib.ticker import FixedLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from reports.panels import (
-    TimeFrame,
-    frame_time,
     label_edges,
-    last_end,
     legend_under_axes,
     new_panels,
     root_figure,
     set_heading,
     set_title,
 )
-from reports.style import HALO, INK, OUTCOME_COLOURS, styled
+from reports.style import INK, OUTCOME_COLOURS, styled
+from reports.timeline import TimeFrame, frame_time, last_end, stack_steps
 from reports.wording import OUTCOME_WORDS, back, per_second
 from simulator.core.outcomes import Outcome
 from simulator.metrics import summarise
@@ -98,37 +96,19 @@ def _panel(
     set_title(ax, name, f"peak {peak}, {back(result, summary)}")
     capacity = result.scenario.server.capacity
     line = ax.axhline(capacity, color=INK, lw=1.2, ls=(0, (4, 2)))
-    note = ax.annotate(
-        f"capacity {per_second(capacity)}",
+    ax.annotate(
+        f"capacity\n{per_second(capacity)}",
         (1.0, capacity),
         xycoords=("axes fraction", "data"),
-        xytext=(-3, 2),
+        xytext=(4, 0),
         textcoords="offset points",
-        ha="right",
-        va="bottom",
+        ha="left",
+        va="center",
         fontsize=8.5,
     )
-    note.set_path_effects([HALO])
-    return StormPanel(ax=ax, frame=frame, stack=_stack(ax, rate), capacity=line)
-
-
-def _stack(ax: Axes, rate: AttemptRate) -> dict[Outcome, StepPatch]:
-    """Pile the outcomes up, those that got through at the bottom."""
-    tops = np.cumsum(rate.by_outcome, axis=0)
-    return {
-        outcome: ax.stairs(
-            tops[outcome],
-            rate.edges,
-            baseline=tops[outcome] - rate.by_outcome[outcome],
-            fill=True,
-            lw=0,
-            antialiased=False,
-            color=OUTCOME_COLOURS[outcome],
-            label=OUTCOME_WORDS[outcome],
-        )
-        for outcome in Outcome
-        if rate.by_outcome[outcome].any()
-    }
+    layers = dict(zip(Outcome, rate.by_outcome, strict=True))
+    stack = stack_steps(ax, rate.edges, layers, OUTCOME_COLOURS, OUTCOME_WORDS)
+    return StormPanel(ax=ax, frame=frame, stack=stack, capacity=line)
 
 
 def _scale_rates(
@@ -145,7 +125,7 @@ def _scale_rates(
         ax.yaxis.set_major_locator(FixedLocator(_ticks(highest)))
         ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         ax.yaxis.minorticks_off()
-        ax.set_ylabel("attempts/s")
+        ax.set_ylabel("attempts/s\n(√ scale)")
 
 
 def _root(rate: NDArray[np.float64]) -> NDArray[np.float64]:

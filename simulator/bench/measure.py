@@ -65,7 +65,7 @@ class Measurement:
 def bench(
     n_clients: int = DEFAULT_CLIENTS,
     *,
-    told: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+    told: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Measurement, ...]:
     """Measure the bare socket and every transport.
 
@@ -128,7 +128,7 @@ def _responder() -> Iterator[str]:
         text=True,
     ) as process:
         try:
-            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            assert process.stdout is not None
             yield process.stdout.readline().strip()
         finally:
             process.kill()

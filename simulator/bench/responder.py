@@ -47,7 +47,7 @@ def _pong(ping: bytes) -> bytes:
 def serve() -> None:
     """Announce the port on standard output and answer until standard input ends."""
     listener = socket.create_server((HOST, 0), backlog=_LISTEN_BACKLOG)
-    listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
+    listener.setblocking(False)
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
     peers: dict[int, socket.socket] = {}

@@ -23,7 +23,7 @@ import typer
 from simulator.cli import bench, compare, doctor, policies, report, run, scenarios
 from simulator.errors import InputError, RunFailedError
 
-_USAGE_ERROR = typer.BadParameter.__mro__[1]
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer shows its subclasses but not this class, of every mistake on the command line."""
 
 app = typer.Typer(
@@ -46,7 +46,7 @@ for command in (
     app.command()(command)
 
 
-def _print_version(asked: bool) -> None:  # noqa: FBT001 - as Typer calls it
+def _print_version(asked: bool) -> None:
     if asked:
         typer.echo(f"herd {version('thundering-herd')}")
         raise typer.Exit
@@ -55,7 +55,7 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 - as Typer calls it
 @app.callback(invoke_without_command=True)
 def _herd(
     context: typer.Context,
-    version: Annotated[  # noqa: ARG001 - its callback has done all
+    version: Annotated[
         bool,
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
@@ -104,5 +104,3 @@ def _one_line(error: BaseException) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "herd"
     return f"{' '.join(text.split())} (see {path} --help)"
-
-

@@ -10,6 +10,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 from simulator.progress import Progress as RunProgress
 from simulator.progress import Watcher
 
+_RATE_WINDOW = 0.5
+"""Seconds over which attempts per second are counted."""
+
 
 class Display:
     """Shows how far a run is, on one line."""
@@ -35,10 +38,11 @@ class Display:
     def watcher(self, label: str) -> Watcher:
         """The watcher of the next run, which is called that."""
         self._turn += 1
-        for task in self._bars.task_ids:
-            self._bars.remove_task(task)
+        for earlier in self._bars.task_ids:
+            self._bars.remove_task(earlier)
         turn = f" ({self._turn} of {self._n_runs})" if self._n_runs > 1 else ""
         task = self._bars.add_task(f"{label}{turn}", total=None, state="starting")
+        meter = RateMeter()
 
         def watch(progress: RunProgress) -> None:
             assembling = progress.at < 0
@@ -46,7 +50,7 @@ class Display:
                 task,
                 total=progress.n_clients if assembling else progress.until,
                 completed=progress.n_connected if assembling else progress.at,
-                state=state_of(progress),
+                state=in_words(progress, meter.rate(progress)),
             )
 
         return watch
@@ -55,9 +59,7 @@ class Display:
         """Show that so many of so many steps are done."""
         if not self._bars.task_ids:
             self._bars.add_task(label, total=total, state="")
-        self._bars.update(
-            self._bars.task_ids[0], completed=done, total=total, state=f"{done}/{total}"
-        )
+        self._bars.update(self._bars.task_ids[0], completed=done, state=f"{done}/{total}")
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -73,10 +75,31 @@ class Display:
         self._bars.stop()
 
 
-def state_of(progress: RunProgress) -> str:
-    """A run's progress in words."""
+class RateMeter:
+    """Attempts per second, of late, from the counts so far."""
+
+    def __init__(self) -> None:
+        self._at = 0.0
+        self._n_attempts = 0
+        self._rate: float | None = None
+
+    def rate(self, progress: RunProgress) -> float:
+        """Take in a count; the rate over the last full window."""
+        span = progress.at - self._at
+        if self._rate is None or span < 0:  # The first look, or t = 0 has just been named.
+            self._rate = 0.0 if self._rate is None else self._rate
+        elif span < _RATE_WINDOW:
+            return self._rate
+        else:
+            self._rate = (progress.n_attempts - self._n_attempts) / span
+        self._at, self._n_attempts = progress.at, progress.n_attempts
+        return self._rate
+
+
+def in_words(progress: RunProgress, attempt_rate: float) -> str:
+    """How far a run is."""
     connected = f"{progress.n_connected:,}/{progress.n_clients:,} connected"
     if progress.at < 0:
         return f"assembling, {connected}"
     left = max(0.0, progress.until - progress.at)
-    return f"{connected}, {progress.attempt_rate:,.0f} attempts/s, at most {left:.0f} s left"
+    return f"{connected}, {attempt_rate:,.0f} attempts/s, at most {left:.0f} s left"

@@ -9,7 +9,7 @@ import typer
 ScenarioArgument = Annotated[
     str,
     typer.Argument(
-        metavar="[SCENARIO]",
+        metavar="SCENARIO",
         show_default=True,
         help="A TOML file, or the name of a built-in scenario (see herd scenarios).",
     ),
@@ -19,7 +19,9 @@ EngineOption = Annotated[
 ]
 ClientsOption = Annotated[
     int | None,
-    typer.Option("--clients", metavar="N", help="Size of the fleet; the same as --set n_clients=N."),
+    typer.Option(
+        "--clients", metavar="N", help="Size of the fleet; the same as --set n_clients=N."
+    ),
 ]
 PolicyOption = Annotated[
     list[str] | None,
@@ -43,7 +45,9 @@ SetOption = Annotated[
 OutOption = Annotated[
     Path | None,
     typer.Option(
-        "--out", metavar="DIR", help="Where to put the records; a new one in herd-runs/ if left out."
+        "--out",
+        metavar="DIR",
+        help="Where to put the records; a new one in herd-runs/ if left out.",
     ),
 ]
 ForceOption = Annotated[

@@ -70,7 +70,9 @@ def prepare(asked: Asked, *, several: bool) -> Request:
     scenario = mistakes.caught(
         partial(load_scenario, asked.scenario, changes=list(_changes(asked)))
     )
-    known = {**BASIC, **{policy.label: policy for policy in scenario.compare}} if scenario else BASIC
+    known = (
+        {**BASIC, **{policy.label: policy for policy in scenario.compare}} if scenario else BASIC
+    )
     named = [mistakes.caught(partial(_policy, name, known)) for name in asked.policy or ()]
     chosen = [policy for policy in named if policy is not None]
     parsed = [mistakes.caught(partial(parse_check, text)) for text in asked.fail_if or ()]

@@ -1,6 +1,7 @@
-"""What the figures show, as arrays over time: rates, shares, states. Nothing here draws.
+"""What the figures show, as arrays over time: rates, shares, points. Nothing here draws.
 
 Every series begins at t = 0, when the whole fleet is connected; the ramp before it is in none.
+What the fleet is doing is in `simulator.metrics.states`.
 """
 
 from dataclasses import dataclass
@@ -141,19 +142,13 @@ def fastest_recoveries(result: RunResult) -> tuple[FastestRecovery, ...]:
     """For each outage that ended within the observation: how fast it could have been overcome."""
     end = end_of_observation(result)
     connected = share_connected(result)
-    full = connected.share.size and result.clients["client"].size / result.scenario.server.capacity
-    recoveries = []
-    for span in spans_of(result, end):
-        if span.ends_at > end:
-            continue
-        step = np.searchsorted(connected.edges[:-1], span.ends_at, side="right") - 1
-        share = float(connected.share[step])
-        recoveries.append(
-            FastestRecovery(
-                starts_at=span.ends_at, share=share, ends_at=span.ends_at + (1 - share) * full
-            )
-        )
-    return tuple(recoveries)
+    shares_per_second = result.scenario.server.capacity / result.clients["client"].size
+    ended = [span.ends_at for span in spans_of(result, end) if span.ends_at <= end]
+    steps = np.searchsorted(connected.edges[:-1], ended, side="right") - 1
+    return tuple(
+        FastestRecovery(starts_at=at, share=share, ends_at=at + (1 - share) / shares_per_second)
+        for at, share in zip(ended, connected.share[steps].tolist(), strict=True)
+    )
 
 
 def _n_bins(end: float, width: float) -> int:

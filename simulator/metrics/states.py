@@ -1,4 +1,4 @@
-"""What every client of the fleet is doing, counted over time."""
+"""What every client of the fleet is doing, counted over time, from t = 0 on."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -78,7 +78,7 @@ def _transitions(
     """
     moves = _moves(result)
     order = np.lexsort([moves["position"], moves["episode"], moves["client"]])
-    client, state = moves["client"][order], moves["state"][order]
+    client, state = moves["client"][order], moves["state"][order].astype(np.uint8)
     first = np.diff(client, prepend=-1) > 0
     initial = _initial_states(result)
     before = np.where(first, initial[client], np.roll(state, 1))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 import trio
 import trio_websocket
@@ -17,6 +18,7 @@ from simulator.transport.seam import (
     ConnectionLostError,
     Dial,
     attempt_error,
+    loss_error,
     rejection,
 )
 
@@ -38,8 +40,8 @@ class TrioWebSocketTransport:
         try:
             async with trio.open_nursery() as nursery:
                 # The library waits for an answer even when the peer is gone: see to it that the
-                # end of the stream ends the attempt.
-                stream.on_end = nursery.cancel_scope.cancel
+                # end of the stream ends the attempt, unless the answer came just before it.
+                stream.on_end = partial(nursery.start_soon, _end_attempt, stream, nursery)
                 connection = await trio_websocket.wrap_client_stream(
                     nursery,
                     stream,  # type: ignore[arg-type] # any stream will do
@@ -52,12 +54,19 @@ class TrioWebSocketTransport:
             if stream.on_end is not None:
                 raise stream.attempt_error()
         except BaseExceptionGroup as group:
-            raise _only_error(group) from None
+            raise _only_error(group, is_open=stream.on_end is None) from None
         finally:
             stream.close()
 
 
-def _only_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+async def _end_attempt(stream: "_ObservedStream", nursery: trio.Nursery) -> None:
+    """The stream has ended; cancel the attempt if nobody has come to see it opened by now."""
+    await trio.lowlevel.checkpoint()
+    if stream.on_end is not None:
+        nursery.cancel_scope.cancel()
+
+
+def _only_error(group: BaseExceptionGroup[BaseException], *, is_open: bool) -> BaseException:
     """What really happened, out of the group in which a nursery delivers it."""
     leaves = list(_leaves(group))
     for leaf in leaves:
@@ -65,11 +74,12 @@ def _only_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
             return leaf
         if isinstance(leaf, trio_websocket.ConnectionRejected):
             return rejection(leaf.status_code, leaf.headers or ())
-    if all(isinstance(leaf, trio.Cancelled) for leaf in leaves):
+    errors = [leaf for leaf in leaves if not isinstance(leaf, trio.Cancelled)]
+    if not errors:
         return leaves[0]
-    if all(isinstance(leaf, (*MALFORMED, trio.Cancelled)) for leaf in leaves):
-        return AttemptFailedError(Outcome.EOF, "the reply makes no sense")
-    return group
+    if all(isinstance(error, MALFORMED) for error in errors):
+        return loss_error(errors[0]) if is_open else attempt_error(errors[0])
+    return errors[0] if len(errors) == 1 else group
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
@@ -87,8 +97,8 @@ class _ObservedStream(trio.abc.Stream):
         self._stream = stream
         self.heard_at = -math.inf
         self.failure: OSError | None = None
-        self.ended = False
         self.on_end: Callable[[], None] | None = None
+        self.on_sent: Callable[[], None] | None = None
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:  # noqa: ARG002
         try:
@@ -106,6 +116,8 @@ class _ObservedStream(trio.abc.Stream):
             await self._stream.send_all(bytes(data))
         except OSError as error:
             raise self._broken(error) from error
+        if self.on_sent is not None:
+            self.on_sent()
 
     async def wait_send_all_might_not_block(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -137,7 +149,6 @@ class _ObservedStream(trio.abc.Stream):
         return trio.BrokenResourceError(str(error))
 
     def _end(self) -> None:
-        self.ended = True
         if self.on_end is not None:
             self.on_end()
 
@@ -165,8 +176,10 @@ class TrioWebSocketConnection:
     async def receive(self) -> str:
         """The next text of the peer."""
         with self._loss():
-            message = await self._connection.get_message()
-        return message if isinstance(message, str) else message.decode(errors="replace")
+            while True:
+                message = await self._connection.get_message()
+                if isinstance(message, str):
+                    return message
 
     async def send(self, text: str) -> None:
         """Send a text."""
@@ -186,7 +199,8 @@ class TrioWebSocketConnection:
 
     async def close(self, code: int) -> None:
         """Send a close frame, without waiting for the answer."""
-        with self._loss(), trio.move_on_after(0):
+        with self._loss(), trio.CancelScope() as sending:
+            self._stream.on_sent = sending.cancel
             await self._connection.aclose(code)
 
     @contextmanager

@@ -93,16 +93,19 @@ class _Opening:
 class WsprotoConnection:
     """An open connection of WsprotoTransport."""
 
-    __slots__ = ("_parts", "_protocol", "_stream", "heard_at")
+    __slots__ = ("_loss", "_parts", "_protocol", "_stream", "heard_at")
 
     def __init__(self, stream: Stream, protocol: FrameConnection) -> None:
         self._stream = stream
         self._protocol = protocol
         self._parts: list[str] = []
+        self._loss: ConnectionLostError | None = None
         self.heard_at = -math.inf
 
     async def receive(self) -> str:
         """The next text of the peer."""
+        if self._loss is not None:
+            raise self._loss
         try:
             while True:
                 for event in self._protocol.events():
@@ -126,12 +129,13 @@ class WsprotoConnection:
             raise loss_error(error) from None
 
     async def _answer_close(self, event: CloseConnection) -> None:
-        lost = ConnectionLostError(NoticedBy.CLOSE_FRAME, event.code, event.reason or "")
+        # Kept, since answering it may be cancelled (a heartbeat is due), and it comes only once.
+        self._loss = ConnectionLostError(NoticedBy.CLOSE_FRAME, event.code, event.reason or "")
         try:
             await self._stream.send_all(self._protocol.send(event.response()))
         except OSError:
             pass  # The peer said goodbye and left; the frame still tells how it ended.
-        raise lost
+        raise self._loss
 
     async def send(self, text: str) -> None:
         """Send a text."""

@@ -27,6 +27,12 @@ def adopt(links: "list[Connection[object, object]]") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def collect_seldom() -> None:
+    """Keep the garbage collector from walking over every client of the fleet, which would be lag."""
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS_PER_COLLECTION)
+
+
 def live(
     index: int,
     main: Callable[[], Awaitable[None]],
@@ -44,9 +50,7 @@ def live(
         report: The progress to send to the engine.
         flush: Writes out what has been recorded.
     """
-    # A full collection walks over every client of the fleet and would show up as lag.
-    gc.freeze()
-    gc.set_threshold(_ALLOCATIONS_PER_COLLECTION)
+    collect_seldom()
     trio.run(
         partial(_live, _links[index], main, begin=begin, report=report, flush=flush),
         clock=SharedClock(),

@@ -25,7 +25,7 @@ DOUBLING = BASIC["exponential"]
 """1, 2, 4, 8, 10, 10 ... seconds."""
 
 
-def lifecycle(policy=FIXED, draw=lambda episode, attempt: 0.5, *, due_at=0.0):  # noqa: ARG005
+def lifecycle(policy=FIXED, draw=lambda episode, attempt: 0.5, *, due_at=0.0):
     """The life of client 7, whose first attempt is due."""
     return Lifecycle(7, policy, draw, due_at=due_at)
 
@@ -328,7 +328,7 @@ def test_draws_are_keyed_by_episode_and_attempt():
 
 def test_the_draw_decides_the_delay():
     """Full jitter waits the drawn share."""
-    life = lifecycle(BASIC["exponential-full-jitter"], lambda episode, attempt: attempt / 10)  # noqa: ARG005
+    life = lifecycle(BASIC["exponential-full-jitter"], lambda episode, attempt: attempt / 10)
     open_at(life, 0.0)
     assert delays_of(life, 3) == pytest.approx([0.1, 0.4, 1.2])
 

@@ -6,9 +6,11 @@ import pytest
 import trio
 
 from server_stub.handshake import Handshake
+from server_stub.streams import SocketPort
+from simulator.engines.live.sockets import dialler
 from simulator.network import MemoryPort
 from simulator.transport import TRANSPORTS
-from simulator.transport.seam import AttemptFailedError, ConnectionLostError
+from simulator.transport.seam import AttemptFailedError
 
 
 class Peer:
@@ -47,16 +49,20 @@ class Peer:
         while True:
             for event in self.protocol.events():
                 return event
-            self.protocol.receive_data(await self.stream.receive_some())
+            data = await self.stream.receive_some()
+            assert data, "the client has left without a word"
+            self.protocol.receive_data(data)
 
 
 class Harness:
-    """A port in memory, and a transport that dials it."""
+    """A port, and a transport that dials it."""
 
-    def __init__(self, transport):
-        self.port = MemoryPort(listen_backlog=8)
+    def __init__(self, transport, port, dial):
+        self.port = port
         self.port.listen()
-        self.transport = TRANSPORTS[transport](self.port.dial, "herd.test")
+        self.dial = dial
+        self.transport = TRANSPORTS[transport](lambda: self.dial(), "herd.test")
+        self.peers = []
 
     def connect(self, path="/herd"):
         """Connect over the transport."""
@@ -64,28 +70,22 @@ class Harness:
 
     async def peer(self):
         """The other end of the next connection."""
-        return Peer(await self.port.accept())
+        self.peers.append(Peer(await self.port.accept()))
+        return self.peers[-1]
 
     async def failure(self, play=None):
         """How an attempt fails, the peer playing its part meanwhile."""
         async with trio.open_nursery() as nursery:
             if play is not None:
-                nursery.start_soon(self._play, play)
+                nursery.start_soon(self.play, play)
             with pytest.raises(AttemptFailedError) as caught:
                 async with self.connect():
                     pass
         return caught.value
 
-    async def _play(self, play):
+    async def play(self, play):
+        """Have the next peer play its part."""
         await play(await self.peer())
-
-    @contextmanager
-    def loss(self):
-        """Expect the loss of the connection; it is the first entry of what this gives."""
-        found = []
-        with pytest.raises(ConnectionLostError) as caught:
-            yield found
-        found.append(caught.value)
 
 
 @contextmanager
@@ -104,19 +104,26 @@ def at_once():
 
 @pytest.fixture(params=sorted(TRANSPORTS))
 def harness(request):
-    """The harness of each transport in turn."""
-    return Harness(request.param)
+    """Each transport in turn, over the network in memory."""
+    port = MemoryPort(listen_backlog=8)
+    return Harness(request.param, port, port.dial)
+
+
+@pytest.fixture(params=sorted(TRANSPORTS))
+async def socket_harness(request):
+    """Each transport in turn, over kernel sockets."""
+    port = SocketPort("127.0.0.1", 0, listen_backlog=8)
+    harness = Harness(request.param, port, dialler(port.address, None))
+    yield harness
+    for peer in harness.peers:
+        peer.stream.close()
+    port.close()
 
 
 @pytest.fixture
 async def connected(harness):
     """An open connection and its peer."""
     async with trio.open_nursery() as nursery:
-        peers = []
-
-        async def open_peer():
-            peers.append(await (await harness.peer()).open())
-
-        nursery.start_soon(open_peer)
+        nursery.start_soon(harness.play, Peer.open)
         async with harness.connect() as connection:
-            yield connection, peers[0]
+            yield connection, harness.peers[0]

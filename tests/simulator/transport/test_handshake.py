@@ -23,7 +23,7 @@ async def test_the_request_carries_the_path(harness, autojump_clock):
         targets.append((await peer.open()).handshake.target)
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(harness._play, play)
+        nursery.start_soon(harness.play, play)
         async with harness.connect("/herd?client=1&episode=2&attempt=3"):
             pass
     assert targets == ["/herd?client=1&episode=2&attempt=3"]
@@ -33,7 +33,7 @@ async def test_connecting_takes_no_time_of_its_own(harness, at_once, autojump_cl
     """The round trip is the client's affair."""
     with at_once():
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(harness._play, lambda peer: peer.open())
+            nursery.start_soon(harness.play, lambda peer: peer.open())
             async with harness.connect():
                 pass
 
@@ -118,9 +118,7 @@ async def test_a_peer_that_resets_instead_of_answering(harness, at_once, autojum
     assert failure.outcome is Outcome.RESET
 
 
-async def test_a_connection_that_breaks_while_the_request_is_sent(
-    harness, at_once, autojump_clock
-):
+async def test_a_connection_that_breaks_while_the_request_is_sent(harness, at_once, autojump_clock):
     """Sending fails as receiving does."""
 
     async def dial():
@@ -128,7 +126,7 @@ async def test_a_connection_that_breaks_while_the_request_is_sent(
         (await harness.port.accept()).reset()
         return stream
 
-    harness.transport._dial = dial
+    harness.dial = dial
     with at_once():
         failure = await harness.failure()
     assert failure.outcome is Outcome.RESET
@@ -227,17 +225,14 @@ async def test_a_text_in_one_piece_with_the_101_is_received(harness, autojump_cl
         await _answer_with(peer, TextMessage(data="welcome"))
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(harness._play, play)
+        nursery.start_soon(harness.play, play)
         async with harness.connect() as connection:
             assert await connection.receive() == "welcome"
 
 
 @pytest.mark.parametrize(
     ("leave", "noticed_by"),
-    [
-        (lambda stream: stream.close(), NoticedBy.EOF),
-        (lambda stream: stream.reset(), NoticedBy.RESET),
-    ],
+    [("close", NoticedBy.EOF), ("reset", NoticedBy.RESET)],
 )
 async def test_a_101_counts_even_when_the_end_is_on_its_heels(
     harness, leave, noticed_by, at_once, autojump_clock
@@ -245,12 +240,12 @@ async def test_a_101_counts_even_when_the_end_is_on_its_heels(
     """The client was connected, and has lost the connection."""
 
     async def play(peer):
-        leave((await peer.open()).stream)
+        getattr((await peer.open()).stream, leave)()
 
     with at_once():
         for _ in range(10):  # whichever task is first
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(harness._play, play)
+                nursery.start_soon(harness.play, play)
                 with pytest.raises(ConnectionLostError) as caught:
                     async with harness.connect() as connection:
                         await connection.receive()
@@ -267,7 +262,7 @@ async def test_a_close_frame_in_one_piece_with_the_101(harness, at_once, autojum
 
     with at_once():
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(harness._play, play)
+            nursery.start_soon(harness.play, play)
             with pytest.raises(ConnectionLostError) as caught:
                 async with harness.connect() as connection:
                     await connection.receive()
@@ -299,7 +294,7 @@ async def test_cancelling_a_handshake_passes_through_cleanly(harness, answer, au
         peers.append(await (peer.read_request() if answer is None else peer.reply(answer)))
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(harness._play, play)
+        nursery.start_soon(harness.play, play)
         with trio.move_on_after(3) as scope:
             try:
                 async with harness.connect():
@@ -319,7 +314,7 @@ async def test_cancelling_a_dial_passes_through_cleanly(harness, autojump_clock)
     async def dial():
         await trio.sleep_forever()
 
-    harness.transport._dial = dial
+    harness.dial = dial
     with trio.move_on_after(3) as scope:
         async with harness.connect():
             pytest.fail("nobody answered")

@@ -1,0 +1,161 @@
+"""What commands print about runs: tables, the verdict in words, and where the records are."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from reports.wording import per_second, percent, seconds
+from simulator.cli.checks import Check, outcomes, write_junit
+from simulator.errors import InputError, RunFailedError
+from simulator.results import Manifest
+from simulator.run_directory import MANIFEST
+
+Summary = Mapping[str, Any]
+
+NOT_MET, NOT_OK = 3, 4
+"""Exit codes."""
+
+
+def complain(message: str) -> None:
+    """Say on stderr what is wrong, a line for each thing."""
+    for line in message.splitlines():
+        typer.echo(f"herd: {line}", err=True)
+
+
+def print_json(data: object) -> None:
+    """JSON on stdout."""
+    typer.echo(json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False))
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Columns that are as wide as their widest cell; the first is flush left, as is a word."""
+    lines = [tuple(headers), *map(tuple, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
+
+
+def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+    """Names and values, a line for each."""
+    lines = list(pairs)
+    width = max((len(name) for name, _ in lines), default=0)
+    for name, value in lines:
+        typer.echo(f"{name.ljust(width)}  {value}")
+
+
+def main_numbers(summary: Summary) -> Iterator[tuple[str, str]]:
+    """The numbers of a run that people look at first."""
+
+    def timed(metric: str) -> str:
+        value = summary[metric]
+        if metric in summary["unmeasured"]:
+            return "not measured"
+        return "not within the horizon" if value is None else seconds(value)
+
+    def milliseconds(metric: str) -> str:
+        return "not measured" if summary[metric] is None else f"{1000 * summary[metric]:,.0f} ms"
+
+    def rate(metric: str) -> str:
+        return "not measured" if summary[metric] is None else per_second(summary[metric])
+
+    def share(metric: str) -> str:
+        return "not measured" if summary[metric] is None else percent(summary[metric])
+
+    n_episodes, n_recovered = summary["n_episodes"], summary["n_recovered"]
+    yield "clients", f"{summary['n_clients']:,}"
+    yield "connections lost", f"{n_episodes:,}"
+    if n_episodes:
+        yield "came back", f"{n_recovered:,} of {n_episodes:,} ({share('recovered_share')})"
+        yield "attempts", f"{summary['n_attempts']:,} ({summary['amplification']:.1f} per loss)"
+        yield "95 % back after", timed("time_to_recovery_p95")
+        yield "all back after", timed("time_to_recovery_p100")
+        yield "fastest possible", timed("floor")
+        yield "reconnect time, median", timed("reconnect_time_p50")
+        yield "reconnect time, 99 %", timed("reconnect_time_p99")
+        yield "peak attempts (100 ms)", rate("peak_attempt_rate_100ms")
+        yield "peak arrivals, server up (1 s)", rate("peak_arrival_rate_up_1s")
+        yield "service wasted", share("wasted_share")
+        if summary["metastable"]:
+            yield "collapse", "yes: load stays above capacity and hardly anybody gets in"
+    yield "clients late by (99 %)", milliseconds("generator_lag_p99")
+    yield "server late by (99 %)", milliseconds("server_lag_p99")
+    yield "verdict", str(summary["verdict"])
+
+
+def verdict_in_words(summary: Summary, manifest: Manifest) -> str:
+    """Whether the figures can be trusted and, if not, what to change."""
+    limits = manifest.verdict_thresholds
+    if summary["verdict"] == "ok":
+        return (
+            f"The verdict is ok: clients and server kept up with the schedule "
+            f"(99 % within {1000 * limits.ok:,.0f} ms), so the figures show the policy."
+        )
+    faster = "" if manifest.transport == "wsproto" else ", the faster transport (wsproto)"
+    return (
+        f"The verdict is {summary['verdict']}: over 1 % was more than {1000 * limits.ok:,.0f} ms "
+        f"late, so the figures show this machine's limits, not the policy's. Try fewer clients, longer "
+        f"delays{faster} or a machine with more cores."
+    )
+
+
+def print_whereabouts(directory: Path) -> None:
+    """The last line: where everything is."""
+    typer.echo(f"Figures in {directory / 'figures'}, records in {directory}")
+
+
+@contextmanager
+def interruption_told(directory: Path) -> Iterator[None]:
+    """Say where the recorded part is when a run does not come to its end.
+
+    Raises:
+        typer.Exit: With the exit code.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain(f"interrupted; {_whereabouts_of_part(directory)}")
+        raise typer.Exit(130) from None
+    except RunFailedError as error:
+        complain(f"{error}; {_whereabouts_of_part(directory)}")
+        raise typer.Exit(1) from None
+
+
+def _whereabouts_of_part(directory: Path) -> str:
+    if not any(directory.rglob(MANIFEST)):
+        return "nothing was recorded"
+    return f"what was recorded is in {directory}; to look at it: herd report {directory}"
+
+
+def settle(
+    checks: Sequence[Check],
+    summaries: Mapping[str, Summary],
+    *,
+    junit: Path | None,
+    suite: str,
+    strict: bool,
+) -> None:
+    """Hold finished runs to their checks, and end with the exit code that this gives.
+
+    Raises:
+        InputError: A check cannot be decided, or the file cannot be written.
+        typer.Exit: A check was not met or, with `strict`, a verdict is not ok.
+    """
+    found = outcomes(checks, summaries)
+    if junit is not None:
+        write_junit(junit, suite, found)
+    for outcome in found:
+        if outcome.failed:
+            complain(str(outcome))
+    if undecided := [str(outcome) for outcome in found if outcome.error]:
+        raise InputError("\n".join(undecided))
+    if any(outcome.failed for outcome in found):
+        raise typer.Exit(NOT_MET)
+    blurred = [name for name, summary in summaries.items() if summary["verdict"] != "ok"]
+    if strict and blurred:
+        complain(f"--strict: the verdict is not ok ({', '.join(blurred)})")
+        raise typer.Exit(NOT_OK)

@@ -1,0 +1,40 @@
+"""`herd run`: one run."""
+
+from simulator.cli import options
+
+
+def run(  # noqa: PLR0917 - Typer makes options of them
+    scenario: options.ScenarioArgument = "restart",
+    engine: options.EngineOption = "live",
+    clients: options.ClientsOption = None,
+    policy: options.PolicyOption = None,
+    seed: options.SeedOption = None,
+    changes: options.SetOption = None,
+    out: options.OutOption = None,
+    force: options.ForceOption = False,
+    json: options.JsonOption = False,
+    fail_if: options.FailIfOption = None,
+    junit: options.JunitOption = None,
+    strict: options.StrictOption = False,
+    quiet: options.QuietOption = False,
+) -> None:
+    """Run one herd through its outages under one policy."""
+    from simulator.cli import running  # noqa: PLC0415 - heavy, and `herd --help` needs none of it
+
+    running.run(
+        options.Asked(
+            scenario=scenario,
+            engine=engine,
+            clients=clients,
+            policy=policy,
+            seed=seed,
+            changes=changes,
+            out=out,
+            force=force,
+            json=json,
+            fail_if=fail_if,
+            junit=junit,
+            strict=strict,
+            quiet=quiet,
+        )
+    )

@@ -1,0 +1,172 @@
+"""What `run`, `compare` and `report` do once their options are read."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import typer
+
+from reports.tables import comparison_table, conclusion
+from simulator import experiment
+from simulator.cli.display import Display
+from simulator.cli.options import Asked
+from simulator.cli.output import (
+    complain,
+    interruption_told,
+    main_numbers,
+    print_json,
+    print_pairs,
+    print_table,
+    print_whereabouts,
+    settle,
+    verdict_in_words,
+)
+from simulator.cli.request import Mistakes, prepare
+from simulator.experiment import Comparison, load_comparison
+from simulator.metrics import summarise
+from simulator.results import RunResult
+from simulator.run_directory import COMPARISON, load_run
+
+
+def run(asked: Asked) -> None:
+    """Run once, and show what came of it.
+
+    Raises:
+        InputError: The options, the scenario or the machine do not allow it.
+        typer.Exit: With the exit code, when that is not 0.
+    """
+    request = prepare(asked, several=False)
+    (label,) = request.policies
+    with interruption_told(request.directory), Display(quiet=asked.quiet) as display:
+        result = experiment.run(
+            request.scenario,
+            engine=asked.engine,
+            out=request.directory,
+            force=asked.force,
+            watch=display.watcher(label),
+        )
+        _draw_run(result, request.directory)
+    summary = summarise(result)
+    if asked.json:
+        print_json(summary)
+    else:
+        _print_run(result, request.directory)
+    settle(
+        request.checks,
+        {label: summary},
+        junit=asked.junit,
+        suite=f"herd.{request.scenario.name}",
+        strict=asked.strict,
+    )
+
+
+def compare(asked: Asked) -> None:
+    """Run several policies, and show how they differ.
+
+    Raises:
+        InputError: The options, the scenario or the machine do not allow it.
+        typer.Exit: With the exit code, when that is not 0.
+    """
+    request = prepare(asked, several=True)
+    display = Display(quiet=asked.quiet, n_runs=len(request.policies))
+    with interruption_told(request.directory), display:
+        comparison = experiment.compare(
+            request.scenario,
+            policies=list(request.policies.values()),
+            engine=asked.engine,
+            out=request.directory,
+            force=asked.force,
+            watch=display.watcher,
+        )
+        _draw_comparison(comparison)
+    if asked.json:
+        print_json(comparison.summaries)
+    else:
+        _print_comparison(comparison)
+    settle(
+        request.checks,
+        comparison.summaries,
+        junit=asked.junit,
+        suite=f"herd.{request.scenario.name}",
+        strict=asked.strict,
+    )
+
+
+def report(directories: Sequence[Path]) -> None:
+    """Draw recorded runs or comparisons again, and show their numbers.
+
+    Raises:
+        InputError: Some cannot be read; the others have been dealt with.
+    """
+    mistakes = Mistakes()
+    for directory in directories:
+        mistakes.caught(partial(_report, directory))
+    mistakes.raise_any()
+
+
+def _report(directory: Path) -> None:
+    if (directory / COMPARISON).is_file():
+        comparison = load_comparison(directory)
+        for label, result in comparison.results.items():
+            _warn_if_killed(result, label)
+        _draw_comparison(comparison)
+        _print_comparison(comparison)
+    else:
+        result = load_run(directory)
+        _warn_if_killed(result)
+        _draw_run(result, directory)
+        _print_run(result, directory)
+
+
+def _draw_run(result: RunResult, directory: Path) -> None:
+    from reports.drawing import draw_run  # noqa: PLC0415 - matplotlib, which bad input never needs
+
+    draw_run(result, directory)
+
+
+def _draw_comparison(comparison: Comparison) -> None:
+    from reports.drawing import draw_comparison  # noqa: PLC0415 - likewise
+
+    if comparison.results:
+        draw_comparison(comparison.results, comparison.directory)
+
+
+def _print_run(result: RunResult, directory: Path) -> None:
+    summary = summarise(result)
+    print_pairs(main_numbers(summary))
+    typer.echo()
+    _print_shortcomings(result)
+    typer.echo(verdict_in_words(summary, result.manifest))
+    print_whereabouts(directory)
+
+
+def _print_comparison(comparison: Comparison) -> None:
+    if not comparison.results:
+        return
+    table = comparison_table(comparison.summaries)
+    print_table(table.headers, table.rows)
+    typer.echo()
+    for label, result in comparison.results.items():
+        _print_shortcomings(result, label)
+        if comparison.summaries[label]["verdict"] != "ok":
+            typer.echo(f"{label}: {verdict_in_words(comparison.summaries[label], result.manifest)}")
+    typer.echo(conclusion(comparison.summaries))
+    print_whereabouts(comparison.directory)
+
+
+def _print_shortcomings(result: RunResult, label: str = "") -> None:
+    """What the reader must know about a run before believing it."""
+    manifest = result.manifest
+    place = f"{label}: " if label else ""
+    if manifest.interrupted or manifest.failure:
+        why = manifest.failure or "interrupted"
+        typer.echo(f"{place}cut short ({why}): these are the numbers of the recorded part.")
+    for note in manifest.notes:
+        typer.echo(f"{place}note: {note}")
+
+
+def _warn_if_killed(result: RunResult, label: str = "") -> None:
+    """Say so when a recorded run never got to write its tables."""
+    if not result.manifest.complete:
+        place = f"{label}: " if label else ""
+        complain(f"{place}killed before its tables were written, or still running")

@@ -1,0 +1,239 @@
+"""Figures: their artists and the data in them."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from reports.figures import plot_raster, plot_recovery, plot_states, plot_storm
+from reports.figures.states import _STEPS
+from reports.style import OUTCOME_COLOURS, policy_colours
+from simulator.core.outcomes import Outcome
+from simulator.metrics.series import attempt_rate, share_connected
+from simulator.metrics.states import FleetState, fleet_states
+
+
+def labels(legend):
+    """The words of a legend."""
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def span(rectangle):
+    """From where to where a span is shaded."""
+    return (rectangle.get_x(), rectangle.get_x() + rectangle.get_width())
+
+
+class TestStorm:
+    """`plot_storm`."""
+
+    def test_draws_one_panel_per_policy_on_common_axes(self, pair):
+        """Panels stand in the order of the comparison, with the same limits on both axes."""
+        storm = plot_storm(pair)
+        assert list(storm.panels) == list(pair)
+        assert storm.figure.axes == [panel.ax for panel in storm.panels.values()]
+        assert {panel.ax.get_xlim() for panel in storm.panels.values()} == {(0.0, 10.0)}
+        assert len({panel.ax.get_ylim() for panel in storm.panels.values()}) == 1
+
+    def test_stacks_the_attempt_rate_by_outcome(self, pair):
+        """Each outcome stands on the ones before; the top of the stack is the total."""
+        panel = plot_storm(pair).panels["fixed"]
+        rate = attempt_rate(pair["fixed"])
+        assert list(panel.stack) == [Outcome.CONNECTED, Outcome.REFUSED, Outcome.TIMED_OUT]
+        for outcome, patch in panel.stack.items():
+            data = patch.get_data()
+            np.testing.assert_allclose(data.values - data.baseline, rate.by_outcome[outcome])
+            np.testing.assert_allclose(data.edges, rate.edges)
+            assert to_hex(patch.get_facecolor()) == OUTCOME_COLOURS[outcome].lower()
+        np.testing.assert_allclose(data.values, rate.total)
+
+    def test_marks_outage_capacity_and_the_end_of_the_run(self, pair):
+        """The outage is shaded from start to end, and what was not observed is hatched."""
+        storm = plot_storm(pair)
+        fixed, exponential = storm.panels["fixed"], storm.panels["exponential"]
+        assert [span(outage) for outage in fixed.frame.outages] == [(2.0, 4.0)]
+        assert fixed.capacity.get_ydata() == [10.0, 10.0]
+        assert "capacity\n10/s" in {text.get_text() for text in fixed.ax.texts}
+        assert "outage" in {text.get_text() for text in fixed.ax.texts}
+        assert span(fixed.frame.unobserved) == (8.0, 10.0)
+        assert exponential.frame.unobserved is None
+
+    def test_says_what_is_seen_in_numbers(self, pair):
+        """A title names the policy, its peak and how far its herd came back."""
+        storm = plot_storm(pair)
+        titles = [panel.ax.get_title(loc="left") for panel in storm.panels.values()]
+        assert titles == [
+            "exponential: peak 200/s, all back within 2.0 s",
+            "fixed: peak 200/s, 25 % back after 4.0 s",
+        ]
+        assert storm.figure.get_suptitle() == (
+            "Attempts to connect: 20 clients, server down for 2.0 s"
+        )
+
+    def test_labels_axes_with_units_and_outcomes_that_occur(self, pair):
+        """Time is in seconds under the lowest panel; the legend holds no other outcomes."""
+        storm = plot_storm(pair)
+        assert [panel.ax.get_xlabel() for panel in storm.panels.values()] == ["", "time (s)"]
+        assert all(
+            panel.ax.get_ylabel().startswith("attempts/s") for panel in storm.panels.values()
+        )
+        assert labels(storm.legend) == ["connected", "refused: nobody listens", "timed out"]
+
+    def test_never_hides_the_peak_or_the_capacity(self, lockstep):
+        """The common scale reaches above both, whichever is higher."""
+        calm = plot_storm({"calm": lockstep(outage=False)}).panels["calm"]
+        assert calm.ax.get_ylim()[1] > 10.0
+        storm = plot_storm({"storm": lockstep(n_clients=500)}).panels["storm"]
+        assert storm.ax.get_ylim()[1] > 5000.0
+
+    def test_draws_on_given_axes(self, pair):
+        """No other figure is made."""
+        axes = list(Figure().subplots(2, 1))
+        storm = plot_storm(pair, axes=axes)
+        assert [panel.ax for panel in storm.panels.values()] == axes
+
+    def test_needs_one_panel_per_policy(self, pair):
+        """A panel too few would drop a policy without a word."""
+        with pytest.raises(ValueError, match="shorter"):
+            plot_storm(pair, axes=[Figure().subplots()])
+
+
+class TestRecovery:
+    """`plot_recovery`."""
+
+    def test_draws_the_share_connected_of_each_policy(self, pair):
+        """A curve is the exact step function, in the policy's colour."""
+        drawn = plot_recovery(pair)
+        colours = policy_colours(pair)
+        for name, result in pair.items():
+            connected, curve = share_connected(result), drawn.curves[name]
+            np.testing.assert_allclose(curve.get_xdata(), connected.edges)
+            np.testing.assert_allclose(curve.get_ydata()[:-1], connected.share)
+            assert curve.get_drawstyle() == "steps-post"
+            assert curve.get_color() == colours[name]
+
+    def test_draws_the_floor_from_the_end_of_the_outage(self, pair):
+        """20 clients at 10 per second: from nobody at 4 s to everybody at 6 s."""
+        drawn = plot_recovery(pair)
+        (floor,) = drawn.floors
+        np.testing.assert_allclose(floor.get_xdata(), [4.0, 6.0])
+        np.testing.assert_allclose(floor.get_ydata(), [0.0, 1.0])
+        assert [span(outage) for outage in drawn.outages] == [(2.0, 4.0)]
+
+    def test_says_in_the_legend_how_far_each_came_back(self, pair):
+        """Policies in their order, then the floor."""
+        assert labels(plot_recovery(pair).legend) == [
+            "exponential: all back within 2.0 s",
+            "fixed: 25 % back after 4.0 s",
+            "fastest possible at 10/s: 2.0 s",
+        ]
+
+    def test_labels_axes_with_units(self, pair):
+        """Seconds and percent."""
+        ax = plot_recovery(pair).ax
+        assert ax.get_xlabel() == "time (s)"
+        assert ax.get_ylabel() == "share of clients connected"
+        assert ax.yaxis.get_major_formatter()(0.5) == "50 %"
+
+    def test_draws_no_floor_without_an_outage(self, lockstep):
+        """The fleet stays connected, and the legend says why."""
+        drawn = plot_recovery({"fixed": lockstep(outage=False)})
+        assert drawn.floors == drawn.outages == ()
+        assert labels(drawn.legend) == ["fixed: no outage"]
+
+
+class TestRaster:
+    """`plot_raster`."""
+
+    def test_draws_every_attempt_in_the_colour_of_its_outcome(self, pair):
+        """Points are (seconds, client); lockstep makes two columns of them, at 3 and at 5 s."""
+        drawn = plot_raster(pair["fixed"])
+        points = {outcome: np.asarray(dots.get_offsets()) for outcome, dots in drawn.points.items()}
+        expected = {
+            Outcome.CONNECTED: [(5.0, client) for client in range(5)],
+            Outcome.REFUSED: [(3.0, client) for client in range(20)],
+            Outcome.TIMED_OUT: [(5.0, client) for client in range(5, 20)],
+        }
+        assert list(points) == list(expected)
+        for outcome, dots in drawn.points.items():
+            np.testing.assert_allclose(points[outcome], expected[outcome])
+            assert to_hex(dots.get_facecolor()[0]) == OUTCOME_COLOURS[outcome].lower()
+            assert dots.get_rasterized()
+
+    def test_says_what_is_seen(self, pair):
+        """Whose run it is, how many attempts, how close together; time, clients, outcomes."""
+        ax = plot_raster(pair["fixed"]).ax
+        assert ax.get_title(loc="left") == "fixed: 2.0 attempts each, 20 within 0.1 s"
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (s)", "client")
+        assert labels(ax.get_legend()) == ["connected", "refused: nobody listens", "timed out"]
+
+    def test_of_a_quiet_run_is_empty(self, lockstep):
+        """Nothing to draw is no error, and needs no legend."""
+        drawn = plot_raster(lockstep(outage=False))
+        assert drawn.points == {}
+        assert drawn.ax.get_title(loc="left") == "fixed: no attempts"
+        assert drawn.ax.get_legend() is None
+
+
+class TestStates:
+    """`plot_states`."""
+
+    def test_stacks_the_states_up_to_the_fleet(self, pair):
+        """Each state stands on the ones before; the top is the number of clients."""
+        drawn = plot_states(pair["fixed"])
+        states = fleet_states(pair["fixed"])
+        assert list(drawn.stack) == [FleetState.CONNECTED, FleetState.DIALLING, FleetState.WAITING]
+        for state, patch in drawn.stack.items():
+            data = patch.get_data()
+            np.testing.assert_allclose(data.values - data.baseline, states.counts[state])
+            np.testing.assert_allclose(data.edges, states.edges)
+        np.testing.assert_allclose(data.values, 20)
+        assert drawn.ax.get_ylim() == (0, 20)
+
+    def test_thins_what_no_one_could_see(self, lockstep):
+        """Beyond the columns of dots of a picture, steps are averaged, and still add up."""
+        result = lockstep(n_clients=3000, n_back=3000, horizon=200.0)
+        assert fleet_states(result).edges.size > _STEPS
+        drawn = plot_states(result)
+        top = drawn.stack[FleetState.WAITING].get_data()
+        assert top.edges.size == _STEPS + 1
+        np.testing.assert_allclose(top.values, 3000)
+
+    def test_says_what_is_seen(self, pair):
+        """Whose run it is and how it ended; time, clients, the states that show."""
+        ax = plot_states(pair["fixed"], name="mine").ax
+        assert ax.get_title(loc="left") == "mine: 25 % connected at the end"
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (s)", "clients")
+        assert labels(ax.get_legend()) == [
+            "connected",
+            "attempt under way",
+            "waiting to try again",
+        ]
+
+    def test_shows_the_outage_on_top_of_the_stack(self, pair):
+        """Under an opaque stack its shading would be lost."""
+        drawn = plot_states(pair["fixed"])
+        (outage,) = drawn.frame.outages
+        assert span(outage) == (2.0, 4.0)
+        assert outage.get_zorder() > max(patch.get_zorder() for patch in drawn.stack.values())
+
+
+def test_figures_leave_no_trace(pair):
+    """Neither matplotlib's settings nor pyplot's list of figures know of them."""
+    before = dict(mpl.rcParams)
+    plot_storm(pair), plot_recovery(pair), plot_raster(pair["fixed"]), plot_states(pair["fixed"])
+    assert dict(mpl.rcParams) == before
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("plot", [plot_raster, plot_states])
+def test_single_runs_draw_on_given_axes(plot, pair):
+    """With a common end of the time axis, and without a legend if there is one elsewhere."""
+    ax = Figure().subplots()
+    drawn = plot(pair["fixed"], ax=ax, until=12.0, legend=False)
+    assert drawn.ax is ax
+    assert drawn.figure is ax.figure
+    assert ax.get_xlim() == (0.0, 12.0)
+    assert ax.get_legend() is None
+    assert span(drawn.frame.unobserved) == (8.0, 12.0)

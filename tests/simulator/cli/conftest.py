@@ -1,0 +1,75 @@
+"""The `herd` command, as a process of its own or within this one."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from simulator.cli import main
+
+PROGRAM = (sys.executable, "-m", "simulator.cli")
+TINY = (
+    "--clients=50",
+    "--set=horizon=4",
+    "--set=outage.starts_at=0.5",
+    "--set=outage.down_for=0.5",
+    "--set=settle=0.3",
+    "--set=ramp_rate=2000",
+    "--set=server.workers=20",
+)
+"""A run of a few seconds."""
+
+
+@pytest.fixture
+def in_tmp(tmp_path, monkeypatch):
+    """A working directory of one's own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def herd_process(in_tmp):
+    """Run `herd ARGUMENTS` in a process; gives exit code, stdout and stderr."""
+
+    def run(*arguments, **settings):
+        return subprocess.run(
+            [*PROGRAM, *map(str, arguments)],
+            cwd=in_tmp,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+            **settings,
+        )
+
+    return run
+
+
+@pytest.fixture
+def cli(in_tmp, capsys):
+    """Run `herd ARGUMENTS` within this process; gives exit code, stdout and stderr."""
+
+    def run(*arguments):
+        code = main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return SimpleNamespace(returncode=code, stdout=out, stderr=err)
+
+    return run
+
+
+@pytest.fixture
+def tiny():
+    """Options that make a live run short."""
+    return TINY
+
+
+@pytest.fixture
+def recovered(herd):
+    """A run of 3 clients that were all back a second after the outage."""
+    run = herd(3, horizon=30.0).outage(1.0, 2.0)
+    for client in range(3):
+        run.loses(client, 1.0).tries(client, 3.0)
+    for at in range(30):
+        run.interval(float(at), arrivals=1, completed=1)
+    return run.result()

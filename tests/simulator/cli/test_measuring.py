@@ -1,0 +1,46 @@
+"""`herd doctor` and `herd bench`."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from simulator import machine
+
+
+def test_doctor(cli):
+    """Every limit is shown, for people and for programs alike."""
+    done = cli("doctor")
+    found = json.loads(cli("doctor", "--json").stdout)
+    assert len(found["findings"]) >= 6
+    for finding in found["findings"]:
+        assert finding["what"] in done.stdout
+    assert done.returncode == (0 if found["ok"] else 2)
+
+
+def test_doctor_refers_to_what_is_missing(cli, monkeypatch):
+    """A machine that cannot run the default scenario gives exit code 2 and what to do."""
+    poor = replace(machine.inspect(), n_descriptors=256, max_descriptors=512, n_cores=1)
+    monkeypatch.setattr(machine, "inspect", lambda: poor)
+    done = cli("doctor")
+    assert done.returncode == 2
+    assert "ulimit -Hn" in done.stdout
+    assert "cannot run restart" in done.stdout
+
+
+def test_bench(herd_process):
+    """Every transport is measured beside the bare socket."""
+    done = herd_process("bench", "--clients", "40", "--json", "--quiet")
+    assert done.returncode == 0, done.stderr
+    rows = {row["client"]: row for row in json.loads(done.stdout)}
+    assert set(rows) == {"bare", "wsproto", "trio-websocket"}
+    assert rows["bare"]["rate_to_bare"] == 1.0
+    assert all(row["connects_per_cpu_second"] > 0 for row in rows.values())
+
+
+@pytest.mark.parametrize("clients", ["0", "10000000"])
+def test_bench_refuses(cli, clients):
+    """A number of clients that makes no sense, or does not fit this machine, is refused."""
+    done = cli("bench", "--clients", clients)
+    assert done.returncode == 2
+    assert clients[:-1] in done.stderr

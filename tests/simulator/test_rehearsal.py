@@ -1,0 +1,42 @@
+"""What a rehearsal knows before a run."""
+
+import pytest
+
+from simulator.metrics import METRICS
+from simulator.rehearsal import rehearse
+from simulator.scenario import Cohort, Scenario
+from simulator.scenario_files import load_scenario
+
+LATER = {
+    "n_full_refresh",
+    "n_delta_sync",
+    "n_events_missed",
+    "n_operations",
+    "n_operations_lost",
+    "n_operations_duplicated",
+}
+
+
+def test_everything_happens():
+    """Of the default scenario, all is measured that any run measures."""
+    summary = rehearse(load_scenario())
+    assert set(summary["unmeasured"]) == LATER
+    assert set(METRICS) <= set(summary)
+    assert summary["recovered_share"] == 1.0
+
+
+def test_shape():
+    """There is a part for every outage and every cohort."""
+    scenario = load_scenario(changes=["outage.every=10", "outage.count=2"]).model_copy(
+        update={"cohort": (Cohort(name="old", share=0.25), Cohort(name="new", share=0.75))}
+    )
+    summary = rehearse(scenario)
+    assert list(summary["outages"]) == ["0", "1"]
+    assert list(summary["cohorts"]) == ["old", "new"]
+    assert summary["cohorts"]["old"]["n_episodes"] == 2
+
+
+@pytest.mark.parametrize("metric", ["time_to_recovery_p95", "floor", "recovered_share"])
+def test_nothing_breaks(metric):
+    """Without an outage there is nothing to recover from."""
+    assert metric in rehearse(Scenario(n_clients=10))["unmeasured"]
