@@ -86,8 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _options(arguments)
         config = _read_config(options)
+        _make_directory(options.out)
         port = _open_port(config.server)
-        recorder = _open_recorder(options.out)
+        recorder = ServerRecorder(options.out)
     except _InputError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -139,23 +140,22 @@ def _mistakes(error: ValidationError) -> Iterator[str]:
         yield f"{place}{value}: {message}" if place else str(message)
 
 
+def _make_directory(directory: Path | None) -> None:
+    if directory is None:
+        return
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _InputError(f"--out {directory}: {error.strerror}") from None
+    if any(directory.glob("*.arrows")):
+        raise _InputError(f"--out {directory}: holds a recording already")
+
+
 def _open_port(config: ServerConfig) -> SocketPort:
     try:
         return SocketPort(_HOST, config.port, listen_backlog=config.listen_backlog)
     except OSError as error:
         raise _InputError(f"server.port = {config.port}: {error.strerror}") from None
-
-
-def _open_recorder(directory: Path | None) -> ServerRecorder:
-    if directory is None:
-        return ServerRecorder()
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        if next(directory.glob("*.arrows"), None) is not None:
-            raise _InputError(f"--out {directory}: holds a recording already")
-        return ServerRecorder(directory)
-    except OSError as error:
-        raise _InputError(f"--out {directory}: {error.strerror or error}") from None
 
 
 async def _serve(config: StubConfig, port: SocketPort, recorder: ServerRecorder) -> None:

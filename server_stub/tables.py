@@ -81,9 +81,10 @@ class TableWriter:
         """Hand the collected rows to the operating system; without a path they stay in memory."""
         if self._stream is None or not self._buffers[0]:
             return
+        # Straight from the buffers: `pa.array` would import pandas, in the middle of a run.
         arrays = [
-            pa.array(np.frombuffer(buffer, dtype=column.dtype))
-            for column, buffer in zip(self._schema.columns, self._buffers, strict=True)
+            pa.Array.from_buffers(kind, len(buffer), [None, pa.py_buffer(buffer)])
+            for kind, buffer in zip(self._arrow.types, self._buffers, strict=True)
         ]
         self._stream.write_batch(pa.record_batch(arrays, schema=self._arrow))
         self._buffers = self._fresh_buffers()

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from simulator import machine
-from simulator.bench.worker import BARE, PATIENCE, WARM_UP, Reading
+from simulator.bench.worker import BARE, PATIENCE, Reading
 from simulator.errors import InputError, RunFailedError
 from simulator.scenario import Scenario
 from simulator.transport import TRANSPORTS
@@ -79,8 +79,7 @@ def bench(
     """
     if n_clients <= 0:
         raise InputError(f"--clients = {n_clients}: allowed: more than 0")
-    herd = Scenario(n_clients=n_clients + WARM_UP, horizon=1.0)
-    machine.prepare(herd, machine.inspect(), n_workers=1)
+    machine.prepare(Scenario(n_clients=n_clients), machine.inspect(), n_workers=1)
     clients = [BARE, *TRANSPORTS]
     readings: dict[str, list[Reading]] = {client: [] for client in clients}
     turns = [client for _ in range(REPETITIONS) for client in clients]

@@ -98,8 +98,8 @@ def verdict_in_words(summary: Summary, manifest: Manifest) -> str:
     faster = "" if manifest.transport == "wsproto" else ", the faster transport (wsproto)"
     return (
         f"The verdict is {summary['verdict']}: over 1 % was more than {1000 * limits.ok:,.0f} ms "
-        f"late, so the figures show this machine's limits, not the policy's. Try fewer clients, longer "
-        f"delays{faster} or a machine with more cores."
+        f"late, so the figures show this machine's limits, not the policy's. Try fewer clients, "
+        f"longer delays{faster} or a machine with more cores."
     )
 
 

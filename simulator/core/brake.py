@@ -7,7 +7,9 @@ dialled again for 200 to 400 ms (uniform), 1.5 times as long after each further 
 60 s after the delay was over begins afresh.
 
 What counts as a failure there is a session that ended badly: a dial that came to nothing, but also
-an open connection that was lost without a closing handshake.
+an open connection that was lost without a closing handshake. An attempt that the page itself gives
+up before it is connected begins a record but never worsens one: a page that is less patient than
+the delay it has earned does not make that delay grow.
 
 While the brake holds an attempt back, it looks to the page as if it were connecting, so the page's
 own patience (`connect_timeout`) runs meanwhile. Firefox keeps the record for a host, for all tabs
@@ -47,16 +49,19 @@ class Brake:
         """When an attempt that the page starts then really leaves the machine."""
         return max(started_at, self.released_at)
 
-    def failed(self, started_at: float, now: float, u: float) -> None:
+    def failed(self, started_at: float, now: float, u: float, *, given_up: bool = False) -> None:
         """A dial or a connection has failed.
 
         Args:
             started_at: When the page started the attempt, or the one that led to the connection.
             now: The clock.
             u: A uniform draw in (0, 1); only the first of several failures takes it into account.
+            given_up: Whether the page gave the attempt up (`connect_timeout`).
         """
         if started_at >= self.released_at + MEMORY:
             self._delay = FIRST_DELAY + u * RANDOM_DELAY
+        elif given_up:
+            return
         else:
             self._delay = min(LONGEST_DELAY, self._delay * FACTOR)
         self._failed_at = now

@@ -8,24 +8,25 @@ included, means yes. Otherwise every client would take a restart of the server f
 stop dialling, and come back with the rest of the herd on its next probe.
 
 Coming online is a herd of its own. The signal reaches all clients behind one access point (or one
-carrier, or one VPN) at the same instant, and their backoff has been suspended, so nothing has spread
-them: dialling "at once" means all at once. So "at once" is a uniform moment within a short window.
+carrier, or one VPN) at the same instant, and their backoff has been suspended, so nothing has
+spread them: dialling "at once" means all at once. So "at once" is a uniform moment within a short
+window.
 """
 
 import math
 from enum import Enum, auto
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import model_validator
 
-from server_stub.settings import PositiveSeconds, Seconds, Settings
+from server_stub.settings import OrNone, PositiveSeconds, Seconds, Settings
 
 
 class MonitorConfig(Settings):
     """How a client finds out whether it has a network."""
 
-    interval: PositiveSeconds = 30.0
-    """Seconds between probes."""
+    interval: Annotated[PositiveSeconds | None, OrNone] = 30.0
+    """Seconds between probes; "none" leaves it to the signals."""
     timeout: PositiveSeconds = 5.0
     """Seconds after which a probe counts as unanswered."""
     window: Seconds = 5.0
@@ -34,7 +35,7 @@ class MonitorConfig(Settings):
 
     @model_validator(mode="after")
     def _one_probe_at_a_time(self) -> Self:
-        if self.timeout >= self.interval:
+        if self.interval is not None and self.timeout >= self.interval:
             raise ValueError(
                 f"timeout = {self.timeout:g} is not below interval = {self.interval:g}"
             )
@@ -58,7 +59,7 @@ class Monitor:
     it with `begin_probe` and brings the result with `probed`.
     """
 
-    __slots__ = ("_config", "_signalled_at", "online", "probe_due_at")
+    __slots__ = ("_interval", "_signalled_at", "online", "probe_due_at")
 
     def __init__(self, config: MonitorConfig, *, now: float, u: float, online: bool = True) -> None:
         """Begin with a belief.
@@ -71,27 +72,27 @@ class Monitor:
             online: What to believe until there is news.
         """
         self.online = online
-        self.probe_due_at = now + u * config.interval
-        self._config = config
+        self._interval = math.inf if config.interval is None else config.interval
+        self.probe_due_at = now + u * self._interval
         self._signalled_at = -math.inf
 
-    def signal(self, online: bool, now: float) -> Change:  # noqa: FBT001 - the signal's one value
+    def signal(self, online: bool, now: float) -> Change:
         """The operating system says that there is a network, or that there is none."""
         self._signalled_at = now
         return self._believe(online)
 
     def begin_probe(self, now: float) -> None:
-        """The probe that was due starts now; the next keeps the rhythm, however late this one is."""
-        missed = max(0.0, now - self.probe_due_at) // self._config.interval
-        self.probe_due_at += (missed + 1) * self._config.interval
+        """The probe that was due starts now; the next keeps the rhythm, however late this one."""
+        missed = max(0.0, now - self.probe_due_at) // self._interval
+        self.probe_due_at += (missed + 1) * self._interval
 
-    def probed(self, answered: bool, started_at: float) -> Change:  # noqa: FBT001
+    def probed(self, answered: bool, started_at: float) -> Change:
         """A probe is over; one that began before the last signal knows nothing about now."""
         if started_at < self._signalled_at:
             return Change.NONE
         return self._believe(answered)
 
-    def _believe(self, online: bool) -> Change:  # noqa: FBT001
+    def _believe(self, online: bool) -> Change:
         if online == self.online:
             return Change.NONE
         self.online = online

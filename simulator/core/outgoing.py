@@ -4,8 +4,8 @@ A message leaves the buffer *before* it is handed to the transport. When the con
 middle of a flush, the message in the transport's hands may or may not have arrived; it is not sent
 again, and those behind it wait for the next connection. So a message is sent at most once, and one
 may be lost with each connection. That is right for what is worth little twice (a keystroke, a
-cursor position); what must not be lost belongs in the outbox, whose idempotency keys make it safe to
-send a thing again.
+cursor position); what must not be lost belongs in the outbox, whose idempotency keys make it safe
+to send a thing again.
 
 To keep the order, everything goes through the buffer, with or without a connection:
 

@@ -5,8 +5,9 @@ throttling of chained JS timers beginning in Chrome 88" on developer.chrome.com,
 chromestatus.com as "intensive wake up throttling": the timers of a hidden page run on wake-ups that
 are one second apart; once it has been hidden for five minutes, chained timers (a timer set by a
 timer, five deep: what every `setInterval` soon is) only run on wake-ups that are one minute apart.
-Pages that play sound or hold a WebRTC connection are spared; ours do neither. Firefox and Safari
-throttle by budgets and rules of their own, to a similar effect.
+Pages that play sound or hold a WebRTC connection are spared; ours do neither. (One refinement is
+left out: a chained timer may also use a wake-up in between if none has run for a minute.) Other
+browsers have rules of their own, to a similar effect.
 
 Messages, closes and errors of a WebSocket are no timers and arrive at once, so a hidden client
 learns of a close at once, and then waits too long: a restart of the server meets all hidden tabs on
@@ -35,8 +36,8 @@ def throttled(
     Args:
         due_at: When it should run.
         hidden_since: When the page was hidden; None while it is visible.
-        phase: In [0, 1): the share of an interval by which this browser's wake-ups are shifted. They
-            are aligned to its machine's clock, so across a herd the phases are uniform.
+        phase: In [0, 1): where in the minute this browser's wake-ups lie. They are aligned to its
+            machine's clock, so across a herd the phases are uniform.
         chained: Whether it was set by a timer, itself set by a timer, and so on.
 
     Returns:
@@ -45,16 +46,16 @@ def throttled(
     """
     if hidden_since is None or due_at < hidden_since:
         return due_at
-    at = _next_tick(due_at, SHORT_WAKE_UP, phase)
+    shift = phase * LONG_WAKE_UP
+    at = _next_tick(due_at, SHORT_WAKE_UP, shift)
     if chained and at >= hidden_since + HIDDEN_FOR_LONG:
         long_since = max(due_at, hidden_since + HIDDEN_FOR_LONG)
-        return _next_tick(long_since, LONG_WAKE_UP, phase)
+        return _next_tick(long_since, LONG_WAKE_UP, shift)
     return at
 
 
-def _next_tick(at: float, step: float, phase: float) -> float:
-    """The first multiple of `step`, shifted by the phase, that is not before `at`."""
-    shift = phase * step
+def _next_tick(at: float, step: float, shift: float) -> float:
+    """The first multiple of `step`, shifted, that is not before `at`."""
     n = math.ceil((at - shift) / step)
     # The division rounds: a tick must be its own next tick, and none may lie before `at`.
     if shift + (n - 1) * step >= at:

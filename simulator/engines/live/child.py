@@ -1,8 +1,12 @@
 """What every child process of a live run has in common: its link to the engine and its end."""
 
 import gc
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 
@@ -19,12 +23,28 @@ _ALLOCATIONS_PER_COLLECTION = 100_000
 """Instead of 700: what a child allocates, it keeps until the run is over."""
 
 _links: "list[Connection[object, object]]" = []
+_at_work = threading.Lock()
 
 
 def adopt(links: "list[Connection[object, object]]") -> None:
-    """Initialise a child process: keep the links, and leave Ctrl-C to the engine."""
+    """Initialise a child process: keep the links, leave Ctrl-C to the engine, end when it ends."""
     _links.extend(links)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_engine, daemon=True).start()
+
+
+def perform(task: Callable[..., None], *arguments: object) -> None:
+    """Do what this process is for."""
+    with _at_work:
+        task(*arguments)
+
+
+def _end_with_engine() -> None:
+    """The pool's own loop would wait for ever for the next task of an engine that was killed."""
+    if (engine := multiprocessing.parent_process()) is not None:
+        engine.join()
+        with _at_work:  # What the task has recorded goes to disk first.
+            os._exit(1)
 
 
 def collect_seldom() -> None:
@@ -73,11 +93,16 @@ async def _live(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_obey, link, begin, nursery.cancel_scope)
         nursery.start_soon(_end_on_sigterm, nursery.cancel_scope)
-        nursery.start_soon(_every, _REPORT_INTERVAL, lambda: link.send(report()))
+        nursery.start_soon(_every, _REPORT_INTERVAL, lambda: _tell(link, report()))
         nursery.start_soon(_every, _FLUSH_INTERVAL, flush)
         await main()
-        link.send(report())
+        _tell(link, report())
         nursery.cancel_scope.cancel()
+
+
+def _tell(link: "Connection[object, object]", message: object) -> None:
+    with suppress(OSError):  # The engine is gone, which ends this process by itself.
+        link.send(message)
 
 
 async def _obey(

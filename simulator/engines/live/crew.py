@@ -1,16 +1,19 @@
 """The child processes of a live run: an executor, and a link to each of them."""
 
 import multiprocessing
+import signal
 import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Self
 
-from simulator.engines.live.child import adopt
+from simulator.engines.live.child import adopt, perform
+from simulator.engines.live.messages import Stop
 from simulator.errors import RunFailedError
 
 
@@ -31,8 +34,8 @@ class Crew:
     def start(self, task: Callable[..., None], *arguments: object) -> int:
         """Run a task in a process of its own, which learns its index as the last argument."""
         index = len(self._tasks)
-        with _anonymous_main():
-            self._tasks.append(self._pool.submit(task, *arguments, index))
+        with _anonymous_main(), _sheltered_from_ctrl_c():
+            self._tasks.append(self._pool.submit(perform, task, *arguments, index))
         return index
 
     def messages(self, timeout: float) -> Iterator[tuple[int, object]]:
@@ -56,14 +59,23 @@ class Crew:
                 link.send(message)
 
     def finish(self) -> None:
-        """Wait until every task has returned.
+        """Have every child end, and wait until all have returned.
 
         Raises:
             RunFailedError: A child has died.
             Exception: Whatever a child's task has raised.
         """
-        self._pool.shutdown(wait=True)
+        self._dismiss()
         self._raise_failures()
+
+    def _dismiss(self) -> None:
+        """Stop the workers before the server, or they would record how it goes."""
+        started = list(zip(self._links, self._tasks, strict=False))
+        for children in (started[1:], started[:1]):
+            for link, _ in children:
+                with suppress(OSError):
+                    link.send(Stop())
+            futures.wait([task for _, task in children])
 
     def _raise_failures(self) -> None:
         for index, task in enumerate(self._tasks):
@@ -83,7 +95,8 @@ class Crew:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let no child outlive the run: a closed link tells it to end."""
+        """Let no child outlive the run."""
+        self._dismiss()
         for link in (*self._links, *self._theirs):
             link.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -107,3 +120,16 @@ def _anonymous_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+@contextmanager
+def _sheltered_from_ctrl_c() -> Iterator[None]:
+    """Start children that Ctrl-C does not reach, not even before they can say so themselves.
+
+    A process inherits the signals that its parent blocks. Our own comes through afterwards.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -17,7 +17,6 @@ from simulator.engines.live.messages import (
     FleetProgress,
     Listening,
     ServerProgress,
-    Stop,
 )
 from simulator.engines.live.server_process import serve
 from simulator.errors import MachineError, RunFailedError
@@ -86,7 +85,6 @@ class _LiveRun:
                 address = self._start_server(crew, streams)
                 self._assemble_fleet(crew, address, streams)
                 self._watch_until_over(crew)
-                crew.tell(Stop())
                 crew.finish()
         except RunFailedError as error:
             self._note(failure=str(error))
@@ -130,7 +128,7 @@ class _LiveRun:
         ramp = scenario.n_clients / scenario.ramp_rate
         deadline = ramp_starts_at + 3 * ramp + _START_TIMEOUT
         while self._total().n_connected < scenario.n_clients:
-            self._look(crew, origin=ramp_starts_at + ramp)
+            self._look(crew, origin=max(ramp_starts_at + ramp, time.perf_counter() + _LEAD))
             if time.perf_counter() > deadline:
                 raise RunFailedError(
                     f"only {self._total().n_connected} of {scenario.n_clients} clients were "

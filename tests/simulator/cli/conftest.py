@@ -8,7 +8,6 @@ import pytest
 
 from simulator.cli import main
 
-PROGRAM = (sys.executable, "-m", "simulator.cli")
 TINY = (
     "--clients=50",
     "--set=horizon=4",
@@ -22,6 +21,12 @@ TINY = (
 
 
 @pytest.fixture
+def program():
+    """How `herd` is started."""
+    return (sys.executable, "-m", "simulator.cli")
+
+
+@pytest.fixture
 def in_tmp(tmp_path, monkeypatch):
     """A working directory of one's own."""
     monkeypatch.chdir(tmp_path)
@@ -29,12 +34,12 @@ def in_tmp(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def herd_process(in_tmp):
+def herd_process(in_tmp, program):
     """Run `herd ARGUMENTS` in a process; gives exit code, stdout and stderr."""
 
     def run(*arguments, **settings):
         return subprocess.run(
-            [*PROGRAM, *map(str, arguments)],
+            [*program, *map(str, arguments)],
             cwd=in_tmp,
             capture_output=True,
             text=True,

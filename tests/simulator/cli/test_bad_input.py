@@ -1,4 +1,4 @@
-"""Whatever is wrong is said in one clear line each, with exit code 2, and nothing is overwritten."""
+"""Whatever is wrong is said in one clear line each, with exit code 2; nothing is overwritten."""
 
 import json
 import resource
@@ -152,6 +152,7 @@ def test_too_few_descriptors(herd_process, in_tmp):
 
 
 def limit_descriptors(n):
+    """Let a child process have no more than so many."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (n, n))
 
 

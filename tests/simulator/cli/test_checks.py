@@ -27,10 +27,7 @@ def test_junit(tmp_path, recovered):
         (
             "herd.restart.linear",
             "time_to_recovery_p95 > 20",
-            [
-                "time_to_recovery_p95 > 20 (linear): holds, "
-                "measured null (not within the horizon)"
-            ],
+            ["time_to_recovery_p95 > 20 (linear): holds, measured null (not within the horizon)"],
         ),
         ("herd.restart.linear", "linear: recovered_share < 1", []),
         (

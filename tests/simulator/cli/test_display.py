@@ -7,6 +7,7 @@ from simulator.progress import Progress
 
 
 def progress(at, *, n_attempts=0):
+    """A look at a run."""
     return Progress(at=at, until=30.0, n_clients=1000, n_connected=250, n_attempts=n_attempts)
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from simulator.experiment import load_comparison
 from simulator.run_directory import MANIFEST, load_run
-from tests.simulator.cli.conftest import PROGRAM
 
 ENDLESS = ("--clients=50", "--set=horizon=600", "--set=ramp_rate=2000", "--quiet")
 LONG = 120.0
@@ -19,11 +18,11 @@ LONG = 120.0
 
 
 @pytest.mark.parametrize("command", ["run", "compare"])
-def test_interrupted(in_tmp, herd_process, command):
+def test_interrupted(in_tmp, program, herd_process, command):
     """The recorded part is kept and can be looked at as the last line says."""
     out = in_tmp / "out"
     process = subprocess.Popen(
-        [*PROGRAM, command, *ENDLESS, "--out", str(out)],
+        [*program, command, *ENDLESS, "--out", str(out)],
         cwd=in_tmp,
         stderr=subprocess.PIPE,
         text=True,
@@ -40,9 +39,7 @@ def test_interrupted(in_tmp, herd_process, command):
         f"herd: interrupted; what was recorded is in {out}; to look at it: herd report {out}"
     ]
     wait_for(lambda: not processes_of_session(process.pid))
-    result = (
-        load_run(out) if command == "run" else load_comparison(out).results["fixed"]
-    )
+    result = load_run(out) if command == "run" else load_comparison(out).results["fixed"]
     assert result.manifest.interrupted
     assert result.manifest.origin is not None
     assert (result.attempts["episode"] == 0).sum() == 50
@@ -64,9 +61,7 @@ def wait_for(condition):
 def has_begun(out, process):
     """Has a run named its t = 0?"""
     assert process.poll() is None, process.stderr.read()
-    return any(
-        json.loads(path.read_text())["origin"] is not None for path in out.rglob(MANIFEST)
-    )
+    return any(json.loads(path.read_text())["origin"] is not None for path in out.rglob(MANIFEST))
 
 
 def processes_of_session(session):

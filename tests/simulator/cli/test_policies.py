@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from simulator.core.backoff import BASIC
-from simulator.scenario_files import builtin_scenarios
 from simulator.scenario import parse
+from simulator.scenario_files import builtin_scenarios
 
 
 def test_list(cli):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from simulator import experiment
+from simulator.cli import running
 from simulator.run_directory import load_run, save_run
 
 FIGURES = {"storm.png", "recovery.png", "raster.png", "states.png"}
@@ -55,6 +56,13 @@ def staged(monkeypatch, recovered):
 
 
 @pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are left out, since they take their time."""
+    monkeypatch.setattr(running, "_draw_run", lambda result, directory: None)
+    monkeypatch.setattr(running, "_draw_comparison", lambda comparison: None)
+
+
+@pytest.fixture
 def saturated(monkeypatch):
     """Every summary finds that the machine could not keep up."""
     summarise = experiment.summarise
@@ -63,10 +71,10 @@ def saturated(monkeypatch):
         return {**summarise(result), "verdict": "saturated"}
 
     monkeypatch.setattr("simulator.experiment.summarise", late)
-    monkeypatch.setattr("simulator.cli.running.summarise", late)
+    monkeypatch.setattr(running, "summarise", late)
 
 
-@pytest.mark.usefixtures("staged")
+@pytest.mark.usefixtures("staged", "undrawn")
 class TestStaged:
     """What becomes of a run that has ended."""
 
@@ -158,16 +166,18 @@ class TestStaged:
         done = cli("run", "--strict", "--fail-if", "n_clients > 0", "--out", "out")
         assert done.returncode == 3
 
-    def test_report(self, cli, in_tmp):
-        """Figures and numbers come again from the records alone."""
-        first = cli("compare", "--out", "out")
-        figures = in_tmp / "out" / "figures"
-        for figure in figures.iterdir():
-            figure.unlink()
-        again = cli("report", "out", "out/fixed")
-        assert again.returncode == 0
-        assert again.stdout.startswith(first.stdout)
-        assert {path.name for path in figures.iterdir()} == FIGURES
+
+@pytest.mark.usefixtures("staged")
+def test_report(cli, in_tmp):
+    """Figures and numbers come again from the records alone."""
+    first = cli("compare", "--out", "out")
+    figures = in_tmp / "out" / "figures"
+    for figure in figures.iterdir():
+        figure.unlink()
+    again = cli("report", "out", "out/fixed")
+    assert again.returncode == 0
+    assert again.stdout.startswith(first.stdout)
+    assert {path.name for path in figures.iterdir()} == FIGURES
 
 
 def test_failed_run(cli, monkeypatch):
