@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -28,7 +28,7 @@ CloseCode = Annotated[int, Field(ge=1000, le=4999, strict=True)]
 class Outage(Settings):
     """One `[[outage]]` of a scenario; with `every` it repeats."""
 
-    kind: Literal[OutageKind.GRACEFUL, OutageKind.CRASH, OutageKind.FREEZE] = OutageKind.GRACEFUL
+    kind: OutageKind = OutageKind.GRACEFUL
     starts_at: Seconds
     down_for: PositiveSeconds
     every: PositiveSeconds | None = None

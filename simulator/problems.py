@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from simulator.errors import Problem, suggest
@@ -32,14 +32,14 @@ _BOUNDS = {
 }
 
 
-def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
+def problems_of(details: Iterable[ErrorDetails], model: type[BaseModel]) -> Iterator[Problem]:
     """Every mistake that pydantic found, in the words of the interface.
 
     Args:
-        error: What validation raised.
+        details: The mistakes as a validation error lists them.
         model: The model that was validated; its field names serve as suggestions.
     """
-    for detail in error.errors(include_url=False):
+    for detail in details:
         if detail["type"] == _MISFIT:
             yield from detail["ctx"]["problems"]
         else:
@@ -54,7 +54,10 @@ def misfit_error(problems: Iterable[Problem]) -> PydanticCustomError:
 def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     place = _dotted(detail["loc"])
     value = detail["input"]
-    context = detail.get("ctx", {})
+    context = {
+        name: f"{bound:g}" if isinstance(bound, float) else bound
+        for name, bound in detail.get("ctx", {}).items()
+    }
     match detail["type"]:
         case "extra_forbidden":
             known = _fields_at(model, detail["loc"][:-1])

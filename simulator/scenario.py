@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from server_stub.config import ServerConfig
 from server_stub.outage import Outage, OutageWindow, unfold
@@ -198,20 +199,34 @@ def parse(data: Mapping[str, Any], *, source: str) -> Scenario:
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
-        problems = [*problems_of(error, Scenario), *_hidden_problems(data, error)]
-        raise ScenarioError(source, problems) from None
+        details = _own_mistakes(error, data)
+    problems = [*problems_of(details, Scenario), *_hidden_problems(data, details)]
+    raise ScenarioError(source, problems)
 
 
-def _hidden_problems(data: Mapping[str, Any], error: ValidationError) -> Iterator[Problem]:
+def _own_mistakes(error: ValidationError, data: Mapping[str, Any]) -> list[ErrorDetails]:
+    """What is wrong where it is written: not once more in every cohort that inherits it."""
+
+    def is_inherited(location: tuple[int | str, ...]) -> bool:
+        match location:
+            case ("cohort", int(index), str(field), *_):
+                return field not in data["cohort"][index]
+        return False
+
+    return [detail for detail in error.errors() if not is_inherited(detail["loc"])]
+
+
+def _hidden_problems(data: Mapping[str, Any], details: list[ErrorDetails]) -> Iterator[Problem]:
     """What only shows once the fields that were found wrong are out of the way."""
     rest = copy.deepcopy(dict(data))
-    for detail in error.errors():
+    for detail in details:
         _leave_out(rest, detail["loc"])
     try:
         Scenario.model_validate(rest)
-    except ValidationError as deeper:
-        known = {detail["loc"] for detail in error.errors()}
-        if not known.intersection(detail["loc"] for detail in deeper.errors()):
+    except ValidationError as error:
+        deeper = _own_mistakes(error, rest)
+        known = {detail["loc"] for detail in details}
+        if not known.intersection(detail["loc"] for detail in deeper):
             yield from problems_of(deeper, Scenario)
 
 

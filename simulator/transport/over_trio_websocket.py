@@ -100,7 +100,7 @@ class _ObservedStream(trio.abc.Stream):
         self.on_end: Callable[[], None] | None = None
         self.on_sent: Callable[[], None] | None = None
 
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:  # noqa: ARG002
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
         try:
             data = await self._stream.receive_some()
         except OSError as error:

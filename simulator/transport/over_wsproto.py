@@ -4,20 +4,11 @@ import math
 
 import trio
 from wsproto.connection import Connection as FrameConnection
-from wsproto.connection import ConnectionType
-from wsproto.events import (
-    AcceptConnection,
-    CloseConnection,
-    Message,
-    Ping,
-    RejectConnection,
-    Request,
-    TextMessage,
-)
-from wsproto.handshake import H11Handshake
+from wsproto.events import CloseConnection, Message, Ping, TextMessage
 
 from server_stub.streams import Stream
 from simulator.core.outcomes import NoticedBy, Outcome
+from simulator.transport.client_handshake import ClientHandshake
 from simulator.transport.seam import (
     FOREIGN_ERRORS,
     AttemptFailedError,
@@ -25,7 +16,6 @@ from simulator.transport.seam import (
     Dial,
     attempt_error,
     loss_error,
-    rejection,
 )
 
 
@@ -74,20 +64,13 @@ class _Opening:
             self._stream.close()
 
     async def _shake_hands(self, stream: Stream) -> FrameConnection:
-        handshake = H11Handshake(ConnectionType.CLIENT)
-        await stream.send_all(handshake.send(Request(host=self._host, target=self._path)))
-        while True:
-            data = await stream.receive_some()
-            if not data:
-                raise AttemptFailedError(Outcome.EOF, "closed before the answer")
-            handshake.receive_data(data)
-            for event in handshake.events():
-                if isinstance(event, RejectConnection):
-                    raise rejection(event.status_code, event.headers)
-                if isinstance(event, AcceptConnection):
-                    if handshake.connection is None:
-                        raise AttemptFailedError(Outcome.EOF, "the reply makes no sense")
-                    return handshake.connection
+        handshake = ClientHandshake(self._host, self._path)
+        await stream.send_all(handshake.request())
+        while data := await stream.receive_some():
+            connection = handshake.receive(data)
+            if connection is not None:
+                return connection
+        raise AttemptFailedError(Outcome.EOF, "closed before the answer")
 
 
 class WsprotoConnection:

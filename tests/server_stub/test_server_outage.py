@@ -312,3 +312,24 @@ async def test_levels_fall_to_zero_with_the_outage(autojump_clock, node, kind):
         for at in (1.9, 2.1)
     ]
     assert levels == [(3, 2, 1), (0, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "served", "failed"),
+    [("graceful", (101, 3.0), (503, 3.0)), ("crash", ("reset", 3.0), ("reset", 3.0))],
+)
+async def test_a_late_server_goes_by_what_was_due(mock_clock, node, kind, served, failed):
+    """What was due before the outage is done and then broken, what was due after it fails."""
+    stub = await node(workers=3, outages=[{**GRACEFUL, "kind": kind}])
+    peers = []
+    for client, at in enumerate((0.5, 0.75, 1.25)):
+        mock_clock.jump(at - trio.current_time())
+        peers.append(await stub.peer(client))
+    mock_clock.jump(3 - trio.current_time())  # Services at 1.5, 1.75 and 2.25 s, outage at 2 s.
+    await trio.testing.wait_all_tasks_blocked()
+    assert [peer.answer for peer in peers] == [served, served, failed]
+    assert stub.rows("services") == [(1.5, 1.5), (1.75, 1.25)]
+    assert [row[0] for row in stub.rows("losses")] == [0, 1]
+    assert stub.server.n_connected == 0
+    if kind == "graceful":
+        assert [peer.loss for peer in peers] == [(1012, 3.0), (1012, 3.0), None]

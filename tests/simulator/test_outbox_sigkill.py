@@ -28,7 +28,7 @@ from simulator.storage import SqliteStorage
 CLIENTS = (0, 1)
 ROUNDS = 15
 """Kills per run; each costs the start of an interpreter."""
-PATIENCE = 20.0
+PATIENCE = 10.0
 """Seconds after which a child that hangs fails the test."""
 
 
@@ -158,6 +158,7 @@ class Server:
                 the seconds since its hello, whenever nothing arrives for a millisecond.
         """
         here, there = socket.socketpair()
+        here.settimeout(PATIENCE)
         task = {
             "path": str(self.path),
             "descriptor": there.fileno(),
