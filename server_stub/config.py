@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from server_stub.history import HistoryConfig
+from server_stub.ledger import LedgerConfig
 from server_stub.settings import Count, OrNone, PositiveCount, PositiveSeconds, Seconds, Settings
 
 
@@ -47,6 +49,11 @@ class ServerConfig(Settings):
     "none" for no limit."""
     request_timeout: PositiveSeconds = 10.0
     """How long a peer may take to send its complete upgrade request before it is cut off."""
+
+    history: HistoryConfig = HistoryConfig()
+    """The events that clients subscribe to."""
+    ledger: LedgerConfig = LedgerConfig()
+    """The operations that clients send."""
 
     @property
     def capacity(self) -> float:

@@ -10,11 +10,23 @@ from collections import deque
 from enum import Enum
 from typing import Annotated, NamedTuple
 
-from server_stub.settings import OrNone, PositiveCount, PositiveSeconds, Settings
+from pydantic import Field
+
+from server_stub.settings import Count, OrNone, PositiveCount, PositiveSeconds, Rate, Settings
 
 
 class HistoryConfig(Settings):
-    """How far back a server remembers; beyond it, only the whole state helps."""
+    """What a server publishes and how far back it remembers; beyond it, only the whole state helps.
+    """
+
+    rate: Annotated[Rate | None, OrNone] = None
+    """Events published per second, to every subscriber; "none" for none."""
+    survives_restart: Annotated[bool, Field(strict=True)] = True
+    """Is the history kept through an outage that ends in a restart (all but a freeze)?"""
+    event_size: Count = 0
+    """Characters of an event's body in a batch."""
+    snapshot_size: Count = 0
+    """Characters of the whole state."""
 
     max_events: Annotated[PositiveCount | None, OrNone] = 10_000
     """Events kept; "none" for no limit."""

@@ -27,7 +27,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, NamedTuple, Protocol, Self
+from typing import Annotated, Literal, NamedTuple, Protocol, Self
+
+from pydantic import Field
+
+from server_stub.settings import PositiveCount, Settings
 
 Client = int | str
 """How a client is told apart: herd's own by number, others by what they say or whence they call."""
@@ -44,6 +48,15 @@ INVALID_MARK = "invalid:"
 """How a body begins that `marked_invalid` rejects."""
 _UNORDERED = bytes(8)
 """The digest of no operations."""
+
+
+class LedgerConfig(Settings):
+    """How long a server remembers which operations it has applied."""
+
+    remembered: PositiveCount = REMEMBERED
+    """Keys per client, the latest; an older copy is applied again."""
+    survives_restart: Annotated[bool, Field(strict=True)] = True
+    """Are the keys kept through an outage that ends in a restart (all but a freeze)?"""
 
 
 class Result(NamedTuple):

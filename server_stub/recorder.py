@@ -1,10 +1,11 @@
 """What a server writes down: its state every 10 ms, broken connections, outages, its own lag."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 from server_stub.outage import OutageKind, OutageWindow
-from server_stub.tables import LOSSES, OUTAGES, SERVER, SERVICES, TableWriter
+from server_stub.tables import LOSSES, OUTAGES, SERVER, SERVICES, TALLIES, TableWriter
 from server_stub.wire import Identity
 
 INTERVAL = 0.01
@@ -23,10 +24,11 @@ class ServerRecorder:
             directory: Where the streams go; None keeps the tables in memory.
             node: The node these records are about.
         """
-        self.server, self.losses, self.outages, self.services = (
+        self._tables = tuple(
             TableWriter(schema, directory and directory / f"{schema.name}-{node}.arrows")
-            for schema in (SERVER, LOSSES, OUTAGES, SERVICES)
+            for schema in (SERVER, LOSSES, OUTAGES, SERVICES, TALLIES)
         )
+        self.server, self.losses, self.outages, self.services, self._tallies = self._tables
         self.totals = dict.fromkeys(_COUNTED, 0)
         self._node = node
         self._interval: int | None = None
@@ -64,15 +66,20 @@ class ServerRecorder:
         kind = list(OutageKind).index(window.kind)
         self.outages.append(window.index, kind, self._node, starts_at, ends_at)
 
+    def tallies(self, n_applied: Mapping[int, int], n_reapplied: Mapping[int, int]) -> None:
+        """What was done for each client, at the end of the run."""
+        for client, count in sorted(n_applied.items()):
+            self._tallies.append(client, count, n_reapplied.get(client, 0))
+
     def flush(self) -> None:
         """Hand everything recorded so far to the operating system."""
-        for table in (self.server, self.losses, self.outages, self.services):
+        for table in self._tables:
             table.flush()
 
     def close(self, now: float) -> None:
         """Write the interval under way and end the streams."""
         self._advance(now + INTERVAL)
-        for table in (self.server, self.losses, self.outages, self.services):
+        for table in self._tables:
             table.close()
 
     def _advance(self, now: float) -> None:

@@ -5,22 +5,25 @@ must happen to a peer from outside (its service is done, the node goes down) rea
 the cancellation of the scope in which it waits, or as the reset of its stream.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import trio
-from wsproto.connection import Connection
 from wsproto.events import CloseConnection, Message, Ping, TextMessage
 
 from server_stub.admission import Decision, Desk, Job
+from server_stub.backend import Backend
 from server_stub.config import ServerConfig
 from server_stub.draws import Purpose, uniform
 from server_stub.handshake import MALFORMED, Handshake, PeerLeftError
+from server_stub.messages import Operation, Sync, decode
 from server_stub.outage import OutageKind, OutageWindow
 from server_stub.recorder import ServerRecorder
 from server_stub.service import service_time
+from server_stub.session import Session, Spawn
 from server_stub.streams import Port, Stream
 from server_stub.wire import (
     APPLICATION_PING,
@@ -31,26 +34,12 @@ from server_stub.wire import (
     identity_of,
 )
 
-_CLOSE_TIMEOUT = 1.0
-"""Seconds that a peer gets to take a close frame and answer it."""
-
-
-@dataclass(slots=True, eq=False)
-class _Session:
-    """A connection that is open or about to be, and the scope in which its task listens."""
-
-    identity: Identity
-    stream: Stream
-    listening: trio.CancelScope = field(default_factory=trio.CancelScope)
-    farewell: int = 0
-    """The close code to send when the scope is cancelled."""
-
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class _Visit(Job):
     """A job at the desk, and the scope in which its peer's task waits for the outcome."""
 
-    session: _Session
+    session: Session
     """What it becomes once served."""
     waiting: trio.CancelScope = field(default_factory=trio.CancelScope)
     turned_away: bool = False
@@ -89,10 +78,11 @@ class Server:
         self._seed = seed
         self._recorder = recorder
         self._desk: Desk[_Visit] = Desk(config)
+        self._backend = Backend(config.history, config.ledger)
         self._bell = trio.CancelScope()
         # Dictionaries for sets that keep their order, so that a run can be repeated exactly.
         self._unread: dict[Stream, None] = {}
-        self._sessions: dict[_Session, None] = {}
+        self._sessions: dict[Session, None] = {}
         self._accepting = trio.CancelScope()
         self._up = _Gate(is_open=True)
         self._has_room = _Gate(is_open=True)
@@ -115,6 +105,7 @@ class Server:
                 nursery.start_soon(self._accept_peers, nursery)
         finally:
             self._port.close()
+            self._recorder.tallies(self._backend.n_applied, self._backend.n_reapplied)
 
     async def follow(self, windows: Sequence[OutageWindow], *, origin: float) -> None:
         """Go down and come back on schedule.
@@ -123,6 +114,22 @@ class Server:
             windows: The outages, by start.
             origin: The clock reading that is t = 0.
         """
+        async with trio.open_nursery() as nursery:
+            if self._config.history.rate is not None:
+                nursery.start_soon(self._publish_events, self._config.history.rate, origin)
+            await self._go_through(windows, origin)
+
+    async def _publish_events(self, rate: float, origin: float) -> None:
+        """Something happens `rate` times a second; a frozen server gets round to it at the thaw."""
+        for number in itertools.count():
+            await trio.sleep_until(origin + number / rate)
+            await self._thawed.passed()
+            event = self._backend.publish(trio.current_time())
+            for session in self._sessions:
+                if session.is_subscribed:
+                    session.tell(event)
+
+    async def _go_through(self, windows: Sequence[OutageWindow], origin: float) -> None:
         for window in windows:
             self._goes_down_at = origin + window.starts_at
             await trio.sleep_until(self._goes_down_at)
@@ -169,8 +176,7 @@ class Server:
                 visit.session.stream.reset()
         for session in self._sessions:
             if graceful:
-                session.farewell = window.close_code
-                session.listening.cancel()
+                session.close(window.close_code)
             else:
                 session.stream.reset()
         self._sessions.clear()
@@ -181,8 +187,11 @@ class Server:
             self._thawed.set(is_open=True)
             if window.lost_at_thaw:
                 self._disconnect_everybody(window)
-        elif window.refuse:
-            self._port.listen()
+                self._backend.restarted()
+        else:
+            self._backend.restarted()
+            if window.refuse:
+                self._port.listen()
         self._up.set(is_open=True)
         self._changed(now)
 
@@ -244,14 +253,14 @@ class Server:
                     stream = await self._port.accept()
                     self._unread[stream] = None
                     self._changed(trio.current_time())
-                    nursery.start_soon(self._receive_peer, stream)
+                    nursery.start_soon(self._receive_peer, stream, nursery.start_soon)
 
-    async def _receive_peer(self, stream: Stream) -> None:
+    async def _receive_peer(self, stream: Stream, spawn: Spawn) -> None:
         """Everything that happens to one peer; whatever it sends ends with it."""
         try:
             handshake = await self._read_request(stream)
             if handshake is not None:
-                await self._answer(stream, handshake)
+                await self._answer(stream, handshake, spawn)
         except (*MALFORMED, PeerLeftError, OSError, trio.ClosedResourceError):
             pass
         finally:
@@ -274,9 +283,9 @@ class Server:
         finally:
             await self._thawed.passed()
 
-    async def _answer(self, stream: Stream, handshake: Handshake) -> None:
+    async def _answer(self, stream: Stream, handshake: Handshake, spawn: Spawn) -> None:
         now = trio.current_time()
-        session = _Session(identity_of(handshake.target) or self._foreigner(), stream)
+        session = Session(identity_of(handshake.target) or self._foreigner(), stream, spawn)
         self._recorder.count(now, "arrivals")
         self._finish_services(now)
         try:
@@ -295,7 +304,7 @@ class Server:
         self._n_foreign += 1
         return Identity(client=self._n_foreign - 1, episode=1, attempt=1)
 
-    async def _serve(self, session: _Session, handshake: Handshake, now: float) -> bool:
+    async def _serve(self, session: Session, handshake: Handshake, now: float) -> bool:
         """Let a peer through the desk; False when it was turned away or has left."""
         draw = uniform(self._seed, Purpose.SERVICE, *session.identity)
         visit = _Visit(
@@ -335,36 +344,35 @@ class Server:
             headers.append((b"Retry-After", f"{math.ceil(self._config.retry_after)}".encode()))
         await handshake.reject(OVERLOADED, headers)
 
-    async def _hold(self, session: _Session, handshake: Handshake) -> None:
+    async def _hold(self, session: Session, handshake: Handshake) -> None:
         """Open a connection, and stay with it until it ends."""
         self._changed(trio.current_time())
-        connection = await handshake.accept()
+        session.open(await handshake.accept())
         with session.listening:
-            await self._converse(session.stream, connection)
-            return
-        with trio.move_on_after(_CLOSE_TIMEOUT):
-            await self._say_goodbye(session, connection)
+            await self._converse(session)
 
-    async def _say_goodbye(self, session: _Session, connection: Connection) -> None:
-        """Send a close frame and wait for the answer to it."""
-        farewell = CloseConnection(code=session.farewell)
-        await session.stream.send_all(connection.send(farewell))
-        while data := await session.stream.receive_some():
-            connection.receive_data(data)
-            if any(isinstance(event, CloseConnection) for event in connection.events()):
-                return
-
-    async def _converse(self, stream: Stream, connection: Connection) -> None:
-        """Answer pings and echo messages until the peer closes."""
-        while data := await self._hear(stream):
-            connection.receive_data(data)
-            for event in connection.events():
+    async def _converse(self, session: Session) -> None:
+        """Answer whatever the peer says, until one side closes."""
+        while data := await self._hear(session.stream):
+            for event in session.hear(data):
                 match event:
-                    case Ping() | CloseConnection():
-                        await stream.send_all(connection.send(event.response()))
-                        if isinstance(event, CloseConnection):
-                            return
-                    case TextMessage(data=text) if text == APPLICATION_PING:
-                        await stream.send_all(connection.send(TextMessage(data=APPLICATION_PONG)))
+                    case CloseConnection():
+                        session.say(event.response())
+                        return
+                    case Ping():
+                        session.say(event.response())
+                    case TextMessage(data=text) if event.message_finished:
+                        self._answer_text(session, text)
                     case Message():
-                        await stream.send_all(connection.send(event))
+                        session.say(event)
+
+    def _answer_text(self, session: Session, text: str) -> None:
+        match decode(text):
+            case Sync() as sync:
+                session.is_subscribed = True
+                session.tell(self._backend.catch_up(sync, trio.current_time()))
+            case Operation() as operation:
+                session.tell(self._backend.apply(session.identity.client, operation))
+            case _:
+                answer = APPLICATION_PONG if text == APPLICATION_PING else text
+                session.say(TextMessage(data=answer))

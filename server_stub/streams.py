@@ -24,6 +24,9 @@ class Stream(Protocol):
     async def send_all(self, data: bytes) -> None:
         """Send everything, waiting for the peer to make room."""
 
+    def send_nowait(self, data: bytes) -> int:
+        """Send what can be sent without waiting; how many bytes that was."""
+
     async def receive_some(self) -> bytes:
         """Whatever has arrived, waiting for at least one byte; empty when the peer has ended."""
 
@@ -64,16 +67,19 @@ class SocketStream:
     async def send_all(self, data: bytes) -> None:
         """Send everything, waiting for the peer to make room."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        self._check_open()
-        unsent = memoryview(data)
-        while True:
-            with suppress(BlockingIOError):
-                unsent = unsent[self._socket.send(unsent) :]
-            if not unsent:
-                break
+        n_sent = self.send_nowait(data)
+        while n_sent < len(data):
             await trio.lowlevel.wait_writable(self._socket)
-            self._check_open()
+            n_sent += self.send_nowait(data[n_sent:])
         await trio.lowlevel.cancel_shielded_checkpoint()
+
+    def send_nowait(self, data: bytes) -> int:
+        """Send what can be sent without waiting; how many bytes that was."""
+        self._check_open()
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
 
     async def receive_some(self) -> bytes:
         """Whatever has arrived, waiting for at least one byte; empty when the peer has ended."""

@@ -149,3 +149,12 @@ SERVICES = Schema(
         Column(name="lag", dtype="f4", unit="s", meaning="how much later it really ended"),
     ),
 )
+
+TALLIES = Schema(
+    name="tallies",
+    columns=(
+        Column(name="client", dtype="u4", meaning="whose operations"),
+        Column(name="n_applied", dtype="u4", meaning="different operations applied"),
+        Column(name="n_reapplied", dtype="u4", meaning="operations applied once more"),
+    ),
+)

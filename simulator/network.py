@@ -43,11 +43,17 @@ class _Pipe:
         await trio.lowlevel.checkpoint_if_cancelled()
         while len(self._data) >= _CAPACITY and self._failure is None and not self._is_ended:
             await self._lot.park()
+        self.put_nowait(data)
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    def put_nowait(self, data: bytes) -> int:
         if self._failure is not None or self._is_ended:
             raise _error(self._failure or errno.EPIPE)
+        if len(self._data) >= _CAPACITY:
+            return 0
         self._data += data
         self._lot.unpark_all()
-        await trio.lowlevel.cancel_shielded_checkpoint()
+        return len(data)
 
     async def take(self) -> bytes:
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -91,6 +97,11 @@ class MemoryStream:
         except OSError:
             self._check_open()
             raise
+
+    def send_nowait(self, data: bytes) -> int:
+        """Send what can be sent without waiting; how many bytes that was."""
+        self._check_open()
+        return self._outgoing.put_nowait(data)
 
     async def receive_some(self) -> bytes:
         """Whatever has arrived, waiting for at least one byte; empty when the peer has ended."""

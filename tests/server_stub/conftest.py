@@ -1,4 +1,4 @@
-"""A stub node on a virtual clock, and peers made by hand that note what they meet and when."""
+"""A stub node, peers made by hand that note what they meet and when, and networks of both kinds."""
 
 import pytest
 import trio
@@ -19,7 +19,9 @@ from server_stub.config import ServerConfig, ServiceTime
 from server_stub.outage import Outage, unfold
 from server_stub.recorder import ServerRecorder
 from server_stub.server import Server
+from server_stub.streams import SocketPort
 from server_stub.wire import Identity
+from simulator.engines.live.sockets import dialler
 from simulator.network import MemoryPort
 
 
@@ -196,3 +198,35 @@ def node(nursery):
         return started
 
     return start
+
+
+class Kernel:
+    """Real sockets on the loopback interface."""
+
+    def __init__(self, listen_backlog):
+        self.port = SocketPort("127.0.0.1", 0, listen_backlog=listen_backlog)
+        self.dial = dialler(self.port.address, None)
+
+
+class Memory:
+    """The network in memory; it sends a SYN again sooner than a kernel would."""
+
+    def __init__(self, listen_backlog):
+        self.port = MemoryPort(listen_backlog=listen_backlog, syn_retry_at=(0.3, 0.6, 0.9))
+        self.dial = self.port.dial
+
+
+@pytest.fixture(params=[Kernel, Memory], ids=["kernel", "memory"])
+async def network(request):
+    """A port that is reserved, and the way to dial it."""
+    made = request.param(listen_backlog=5)
+    yield made
+    made.port.close()
+
+
+@pytest.fixture
+async def kernel():
+    """A real port."""
+    made = Kernel(listen_backlog=5)
+    yield made
+    made.port.close()

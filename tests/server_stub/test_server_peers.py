@@ -186,7 +186,7 @@ chunks = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(conversations=st.lists(chunks, min_size=1, max_size=4))
 def test_no_bytes_at_all_can_end_the_server(conversations):
     """Whatever is sent, in whatever pieces, the next proper client is served."""

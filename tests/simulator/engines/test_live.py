@@ -62,18 +62,18 @@ HERDS = {
     scope="module", params=itertools.product(HERDS, ["trio-websocket", "wsproto"]), ids="-".join
 )
 def storm(request, tmp_path_factory):
-    """One run of each kind of outage over each transport, by two workers: kind and result."""
+    """One run of each kind of outage over each transport: the kind, the result, its directory."""
     kind, transport = request.param
     out = tmp_path_factory.mktemp(f"{kind}-{transport}")
-    result = live.run(herd(**HERDS[kind], transport=transport), out=out, n_workers=2)
-    return kind, result
+    scenario = herd(**HERDS[kind], transport=transport, port=free_port())
+    n_workers = 2 if transport == "wsproto" else 1
+    return kind, live.run(scenario, out=out, n_workers=n_workers), out
 
 
 def test_everybody_comes_back(storm):
     """The run ends because of it, and each client's last attempt is a connect."""
-    _, result = storm
+    _, result, _ = storm
     assert result.manifest.ended_because.startswith("everybody is back")
-    assert result.manifest.n_workers == 2
     attempts = result.attempts
     last = {}
     for client, outcome in zip(attempts["client"], attempts["outcome"], strict=True):
@@ -84,7 +84,7 @@ def test_everybody_comes_back(storm):
 
 def test_every_connection_that_broke_is_accounted_for(storm):
     """By its cause, by how it was noticed, by the close code; and it broke before that."""
-    kind, result = storm
+    kind, result, _ = storm
     disconnects = result.disconnects
     assert np.all(disconnects["broke_at"] <= disconnects["noticed_at"])
     broken = select(disconnects, disconnects["cause"] == Cause[kind.upper()])
@@ -103,7 +103,7 @@ def test_every_connection_that_broke_is_accounted_for(storm):
 
 def test_the_outage_is_recorded_as_it_happened(storm):
     """Nobody connects to a server that is down."""
-    _, result = storm
+    _, result, _ = storm
     (starts_at,), (ends_at,) = result.outages["starts_at"], result.outages["ends_at"]
     assert 0.3 <= starts_at < ends_at
     attempts = result.attempts
@@ -113,7 +113,7 @@ def test_the_outage_is_recorded_as_it_happened(storm):
 
 def test_no_attempt_is_missing(storm):
     """Attempts count 1, 2, 3 ... in every episode, of which only the last is a connect."""
-    _, result = storm
+    _, result, _ = storm
     attempts = result.attempts
     assert np.all(attempts["due_at"] <= attempts["started_at"] + 1e-6)
     assert np.all(attempts["started_at"] <= attempts["ended_at"])
@@ -134,7 +134,7 @@ ROW = ("client", "episode", "attempt", "outcome")
 
 def test_client_and_server_agree(storm):
     """What the server saw lies between what surely reached it and what may have."""
-    _, result = storm
+    _, result, _ = storm
     outcome = result.attempts["outcome"]
     answered = np.count_nonzero(np.isin(outcome, [Outcome.CONNECTED, Outcome.REJECTED]))
     arrivals = result.server["arrivals"].sum()
@@ -144,18 +144,17 @@ def test_client_and_server_agree(storm):
     assert len(result.services["at"]) == result.server["completed"].sum()
 
 
-def test_a_finished_run_is_read_back_as_it_was_returned(tmp_path):
+def test_a_finished_run_is_read_back_as_it_was_returned(storm):
     """The directory says all; the port is free again, and no process is left."""
-    port = free_port()
-    result = live.run(herd("graceful", port=port), out=tmp_path, n_workers=1)
-    loaded = load_run(tmp_path)
+    _, result, out = storm
+    loaded = load_run(out)
     assert loaded.manifest.complete
     assert loaded.manifest.origin == result.manifest.origin
     for name in ("attempts", "disconnects", "server", "outages"):
         for column, values in result.table(name).items():
             assert np.array_equal(loaded.table(name)[column], values, equal_nan=True)
     assert not multiprocessing.active_children()
-    assert is_free(port)
+    assert is_free(result.scenario.server.port)
 
 
 def test_a_port_in_use_is_one_clear_line(tmp_path):

@@ -1,0 +1,108 @@
+"""An open connection on the server's side: what is said on it, in order, never waiting for a peer.
+
+The server speaks to a thousand peers at one instant (an event, a close frame), so speaking must not
+wait. What the kernel does not take at once is sent by a task that lives only for that; a peer that
+leaves too much unread is cut off.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import trio
+from wsproto.connection import Connection
+from wsproto.events import CloseConnection, Event, TextMessage
+from wsproto.utilities import LocalProtocolError
+
+from server_stub.messages import Message, encode
+from server_stub.streams import Stream
+from server_stub.wire import Identity
+
+_UNSENT_LIMIT = 1_048_576
+"""Bytes that a peer may leave unread before it is cut off."""
+_CLOSE_TIMEOUT = 1.0
+"""Seconds that a peer gets to answer a close frame."""
+
+Spawn = Callable[[Callable[[], Awaitable[None]]], None]
+"""Starts a background task."""
+
+
+class Session:
+    """A peer that is connected, or about to be: its 101 may not have been sent yet."""
+
+    __slots__ = (
+        "_farewell",
+        "_is_flushing",
+        "_protocol",
+        "_spawn",
+        "_unsent",
+        "identity",
+        "is_subscribed",
+        "listening",
+        "stream",
+    )
+
+    def __init__(self, identity: Identity, stream: Stream, spawn: Spawn) -> None:
+        self.identity = identity
+        self.stream = stream
+        self.listening = trio.CancelScope()
+        """The scope in which the peer's task listens."""
+        self.is_subscribed = False
+        """Does the peer want to hear of events?"""
+        self._spawn = spawn
+        self._protocol: Connection | None = None
+        self._farewell: int | None = None
+        self._unsent = b""
+        self._is_flushing = False
+
+    def open(self, protocol: Connection) -> None:
+        """The 101 has been sent."""
+        self._protocol = protocol
+        if self._farewell is not None:
+            self.close(self._farewell)
+
+    def close(self, code: int) -> None:
+        """Say goodbye; the peer gets a moment to answer."""
+        self._farewell = code
+        self.listening.deadline = trio.current_time() + _CLOSE_TIMEOUT
+        self.say(CloseConnection(code=code))
+
+    def tell(self, message: Message) -> None:
+        """Send one of our own messages."""
+        self.say(TextMessage(data=encode(message)))
+
+    def say(self, event: Event) -> None:
+        """Send a frame, or what is left of it later; nobody hears what is said after goodbye."""
+        if self._protocol is None:
+            return
+        with suppress(LocalProtocolError, OSError, trio.ClosedResourceError):
+            data = self._protocol.send(event)
+            if not self._is_flushing:
+                data = data[self.stream.send_nowait(data) :]
+            if data:
+                self._send_later(data)
+
+    def _send_later(self, data: bytes) -> None:
+        self._unsent += data
+        if len(self._unsent) > _UNSENT_LIMIT:
+            self.stream.reset()
+        elif not self._is_flushing:
+            self._is_flushing = True
+            self._spawn(self._flush)
+
+    async def _flush(self) -> None:
+        with suppress(OSError, trio.ClosedResourceError):
+            while self._unsent:
+                data, self._unsent = self._unsent, b""
+                await self.stream.send_all(data)
+        self._is_flushing = False
+
+    def hear(self, data: bytes) -> list[Event]:
+        """What the peer says with these bytes.
+
+        Raises:
+            wsproto.utilities.ProtocolError: Nothing that makes sense.
+        """
+        if self._protocol is None:
+            return []
+        self._protocol.receive_data(data)
+        return list(self._protocol.events())
