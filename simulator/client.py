@@ -102,11 +102,15 @@ class Client:
             except ConnectionLostError as loss:
                 return self._lose(loss)
             except trio.Cancelled:
-                if not opened and not patience.cancel_called:
+                # Recorded here rather than below, where a run that ends in the same breath as
+                # the client's patience would never get to.
+                if patience.cancel_called:
+                    next_step = self._fail(started_at, Outcome.TIMED_OUT)
+                elif not opened:
                     ended = self._lifecycle.cancelled(started_at, trio.current_time())
                     self._tell((ended,))
                 raise
-        return self._fail(started_at, Outcome.TIMED_OUT)
+        return next_step
 
     async def _stay_connected(self, connection: Connection, now: float) -> None:
         """Listen, and keep the heartbeat.

@@ -79,8 +79,7 @@ class MemoryStorage:
         return list(self._set_aside.get(client, ()))
 
     def _first_sequence(self, client: int) -> int:
-        stored = self.stored(client)
-        return stored.next_sequence - stored.n_pending
+        return self._next_sequence.get(client, 0) - len(self._pending.get(client, ()))
 
     def _pop(self, client: int, sequence: int) -> bytes:
         if client not in self._pending or sequence != self._first_sequence(client):

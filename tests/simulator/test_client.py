@@ -370,6 +370,16 @@ async def test_an_attempt_under_way_is_recorded_as_cancelled(world, autojump_clo
     assert life.ended_at == 20.0
 
 
+async def test_an_attempt_cancelled_at_its_very_timeout_has_timed_out(world, autojump_clock):
+    """It is not lost from the record when both come in one breath."""
+    begun = await world(outage(down_for=0.5), service_time=ServiceTime(kind="constant", mean=50.0))
+    life = begun.client()
+    life.scope.deadline = 13.0
+    await trio.sleep_until(14)
+    assert life.attempts == [(11.0, 13.0, Outcome.TIMED_OUT)]
+    assert life.ended_at == 13.0
+
+
 @pytest.mark.parametrize("at", [5.0, 10.5], ids=["connected", "backing off"])
 async def test_a_client_that_is_cancelled_ends_at_once(world, at, autojump_clock):
     """Connected or backing off, it has nothing more to say and waits for nobody."""

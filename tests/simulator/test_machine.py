@@ -121,13 +121,17 @@ def test_too_few_descriptors_are_one_clear_line(raised):
     assert raised == []
 
 
-def test_the_number_of_clients_that_is_suggested_fits(raised):
-    """Whoever follows the advice gets on."""
+@pytest.mark.parametrize("max_descriptors", [2000, 20_000])
+def test_the_number_of_clients_that_is_suggested_is_the_most_that_fits(max_descriptors, raised):
+    """Whoever follows the advice gets on, and one client more would be too many."""
+    machine = with_(max_descriptors=max_descriptors)
     with pytest.raises(MachineError) as caught:
-        prepare(herd(50_000), MACHINE, n_workers=1)
-    suggested = int(str(caught.value).split("about ")[1].split()[0])
-    prepare(herd(suggested), MACHINE, n_workers=1)
+        prepare(herd(50_000), machine, n_workers=1)
+    most = int(str(caught.value).split("at most ")[1].split()[0])
+    prepare(herd(most), machine, n_workers=1)
     assert len(raised) == 1
+    with pytest.raises(MachineError):
+        prepare(herd(most + 1), machine, n_workers=1)
 
 
 def test_a_backlog_that_the_kernel_cuts_short_is_remarked(raised):

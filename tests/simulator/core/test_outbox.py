@@ -341,14 +341,20 @@ class UnreliableHerd(RuleBasedStateMachine):
         self.start_server()
         self.start_clients()
 
-    @rule()
+    @rule(side=st.sampled_from(("server", "clients")))
+    def restart(self, side):
+        """One of the two processes is killed and started again."""
+        if side == "server":
+            self.start_server()
+        else:
+            self.start_clients()
+
     def start_server(self):
-        """The server restarts; its ledger survives."""
+        """Its ledger has survived."""
         self.ledger = Ledger(self.records, rules=(marked_invalid,))
 
-    @rule()
     def start_clients(self):
-        """The clients' process is killed and started again; what was on its way to it is lost."""
+        """Their storage has survived; what was on its way to them is lost."""
         self.close_storage()
         self.storage = Mortal(self.open_storage())
         self.outbox = {client: Outbox(client, self.storage, KEY_OF) for client in (0, 1)}
@@ -367,15 +373,32 @@ class UnreliableHerd(RuleBasedStateMachine):
         operation = self.outbox[client].enqueue(body, self.now)
         self.enqueued[client].append(operation)
 
-    @rule(client=CLIENTS, instant=INSTANTS)
-    def die_enqueueing(self, client, instant):
-        """The process is killed around the write of a new operation."""
+    @rule(client=CLIENTS, instant=INSTANTS, pick=PICKS, is_hearing=st.booleans())
+    def die(self, client, instant, pick, is_hearing):
+        """The clients' process is killed around a write, which may have been done or not."""
         self.storage.killed = instant
+        if is_hearing and any(self.answers.values()):
+            self.die_hearing(pick, instant)
+        else:
+            self.die_enqueueing(client, instant)
+        self.start_clients()
+
+    def die_hearing(self, pick, instant):
+        """The write is what an answer causes, if it is news."""
+        client, place = self.picked(self.answers, pick)
+        answer = self.answers[client][place]
+        pending = self.storage.pending(client)
+        with suppress(KilledError):
+            self.tell(client, answer)
+        if instant == "after" and pending != self.storage.pending(client):
+            self.settled[client].add(answer.key)
+
+    def die_enqueueing(self, client, instant):
+        """The write is that of a new operation."""
         with suppress(KilledError):
             self.enqueue(client, "")
         if instant == "after":
             self.enqueued[client].append(self.storage.pending(client)[-1])
-        self.start_clients()
 
     @rule(client=CLIENTS)
     def connect(self, client):
@@ -423,11 +446,7 @@ class UnreliableHerd(RuleBasedStateMachine):
         operation = self.copies[client][place]
         if not is_copied:
             del self.copies[client][place]
-        answer = self.ledger.apply(client, operation.key, operation.body)
-        if not answer.is_duplicate:
-            fate = self.rejected if answer.result.reason else self.applied
-            fate[client].append(operation)
-        self.answers[client] += [answer] * answers
+        self.serve(client, operation, answers)
 
     @precondition(lambda self: any(self.copies.values()))
     @rule(pick=PICKS)
@@ -443,19 +462,16 @@ class UnreliableHerd(RuleBasedStateMachine):
         client, place = self.picked(self.answers, pick)
         self.tell(client, self.answers[client].pop(place))
 
-    @precondition(lambda self: any(self.answers.values()))
-    @rule(pick=PICKS, instant=INSTANTS)
-    def die_hearing(self, pick, instant):
-        """The process is killed around the write that an answer causes."""
-        client, place = self.picked(self.answers, pick)
-        answer = self.answers[client][place]
-        pending = self.storage.pending(client)
-        self.storage.killed = instant
-        with suppress(KilledError):
-            self.tell(client, answer)
-        if instant == "after" and pending != self.storage.pending(client):
-            self.settled[client].add(answer.key)
-        self.start_clients()
+    @rule(client=CLIENTS, answers=st.integers(1, 2))
+    def exchange(self, client, answers):
+        """All goes well for once, but for an answer too many."""
+        if not self.online[client]:
+            self.connect(client)
+        n_copies = len(self.copies[client])
+        self.send(client)
+        if len(self.copies[client]) > n_copies:
+            self.arrive_last(client, answers)
+            self.hear_last(client)
 
     @invariant()
     def nothing_is_lost_or_doubled_on_the_way(self):
@@ -475,12 +491,10 @@ class UnreliableHerd(RuleBasedStateMachine):
             return
         for client, outbox in self.outbox.items():
             self.connect(client)
-            while outbox.n_pending:
-                self.send(client)
-                self.arrive_last(client)
-                self.hear_last(client)
+            for _ in range(outbox.n_pending):
+                self.exchange(client, answers=1)
             while self.copies[client]:
-                self.arrive_last(client)
+                self.arrive_last(client, answers=0)
             self.check_end(client, outbox)
         self.close_storage()
 
@@ -499,11 +513,17 @@ class UnreliableHerd(RuleBasedStateMachine):
         assert counts(outbox) == (len(enqueued), len(valid), len(invalid), 0)
         assert outbox.deadline == math.inf
 
-    def arrive_last(self, client):
-        """The latest copy reaches the server, which answers."""
-        self.copies[1 - client], kept = [], self.copies[1 - client]
-        self.arrive(pick=len(self.copies[client]) - 1, is_copied=False, answers=1)
-        self.copies[1 - client] = kept
+    def arrive_last(self, client, answers):
+        """The latest copy reaches the server."""
+        self.serve(client, self.copies[client].pop(), answers)
+
+    def serve(self, client, operation, answers):
+        """The server applies an operation, and answers so many times."""
+        answer = self.ledger.apply(client, operation.key, operation.body)
+        if not answer.is_duplicate:
+            fate = self.rejected if answer.result.reason else self.applied
+            fate[client].append(operation)
+        self.answers[client] += [answer] * answers
 
     def hear_last(self, client):
         """The latest answer reaches the client."""

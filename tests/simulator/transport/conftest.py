@@ -61,8 +61,12 @@ class Harness:
         self.port = port
         self.port.listen()
         self.dial = dial
-        self.transport = TRANSPORTS[transport](lambda: self.dial(), "herd.test")
+        """How a connection is dialled; a test may put something else in its place."""
+        self.transport = TRANSPORTS[transport](self._dial, "herd.test")
         self.peers = []
+
+    async def _dial(self):
+        return await self.dial()
 
     def connect(self, path="/herd"):
         """Connect over the transport."""
