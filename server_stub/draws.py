@@ -28,6 +28,16 @@ class Purpose(IntEnum):
     """The phase of a client's heartbeat."""
     COHORT = 4
     """A client's rank when cohorts are dealt."""
+    WAKE_UP = 5
+    """When, within a window, a client acts on an outside event that wakes a herd."""
+    PROBE = 6
+    """The phase of a client's network probes."""
+    OPERATION = 7
+    """The phase of a client's operations."""
+    BRAKE = 8
+    """The first delay of a browser's own brake."""
+    HIDDEN = 9
+    """Whether a client's page is hidden, since when, and where its browser's wake-ups lie."""
 
 
 _MASK = (1 << 64) - 1

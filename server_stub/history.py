@@ -16,8 +16,7 @@ from server_stub.settings import Count, OrNone, PositiveCount, PositiveSeconds, 
 
 
 class HistoryConfig(Settings):
-    """What a server publishes and how far back it remembers; beyond it, only the whole state helps.
-    """
+    """What a server publishes, and how far back it remembers: beyond, only a snapshot helps."""
 
     rate: Annotated[Rate | None, OrNone] = None
     """Events published per second, to every subscriber; "none" for none."""

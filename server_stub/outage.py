@@ -20,9 +20,15 @@ class OutageKind(StrEnum):
     """TCP resets for everybody, listener closed."""
     FREEZE = "freeze"
     """Sockets stay open; nobody reads, answers or accepts until the thaw."""
+    NETWORK = "network"
+    """The server is well, but the path of a cohort is cut, without a sign."""
 
 
 CloseCode = Annotated[int, Field(ge=1000, le=4999, strict=True)]
+
+
+_RESTARTS = (OutageKind.GRACEFUL, OutageKind.CRASH)
+"""Kinds of outage in which the node is really gone for a while."""
 
 
 class Outage(Settings):
@@ -40,6 +46,8 @@ class Outage(Settings):
     refuse: Annotated[bool, Field(strict=True)] | None = None
     """While down: is the listening socket closed, so that a connect is refused at once (true
     unless set), or open with nobody accepting? A freeze never refuses."""
+    cohort: str | None = None
+    """Whose path a network outage cuts; everybody's unless set."""
     lost_at_thaw: Annotated[bool, Field(strict=True)] = False
     """Does a freeze end in a restart that resets the connections that are still open?"""
 
@@ -53,8 +61,10 @@ class Outage(Settings):
             raise ValueError(f"every = {self.every:g} must exceed down_for = {self.down_for:g}")
         if self.close_code is not None and self.kind is not OutageKind.GRACEFUL:
             raise ValueError(f"close_code belongs to kind = 'graceful', not {self.kind.value!r}")
-        if self.kind is OutageKind.FREEZE and self.refuse:
-            raise ValueError("refuse = true contradicts kind = 'freeze': its sockets stay open")
+        if self.refuse and self.kind not in _RESTARTS:
+            raise ValueError(f"refuse = true contradicts kind = {self.kind.value!r}")
+        if self.cohort is not None and self.kind is not OutageKind.NETWORK:
+            raise ValueError(f"cohort belongs to kind = 'network', not {self.kind.value!r}")
         if self.lost_at_thaw and self.kind is not OutageKind.FREEZE:
             raise ValueError(f"lost_at_thaw belongs to kind = 'freeze', not {self.kind.value!r}")
         return self
@@ -71,13 +81,14 @@ class OutageWindow:
     close_code: int
     refuse: bool
     lost_at_thaw: bool
+    cohort: str | None = None
 
 
 def unfold(outages: Iterable[Outage]) -> tuple[OutageWindow, ...]:
     """The windows of downtime of a schedule, in order of their start.
 
     Raises:
-        ValueError: Two windows overlap.
+        ValueError: Two windows overlap, both of the server or both of the network.
     """
     spans = sorted(
         (
@@ -94,15 +105,27 @@ def unfold(outages: Iterable[Outage]) -> tuple[OutageWindow, ...]:
             starts_at=starts_at,
             ends_at=starts_at + outage.down_for,
             close_code=outage.close_code or 1012,
-            refuse=outage.kind is not OutageKind.FREEZE and outage.refuse is not False,
+            refuse=outage.kind in _RESTARTS and outage.refuse is not False,
             lost_at_thaw=outage.lost_at_thaw,
+            cohort=outage.cohort,
         )
         for index, (starts_at, outage) in enumerate(spans)
     )
-    for earlier, later in pairwise(windows):
-        if later.starts_at < earlier.ends_at:
-            raise ValueError(
-                f"the outage at {later.starts_at:g} s starts before the one at "
-                f"{earlier.starts_at:g} s has ended ({earlier.ends_at:g} s)"
-            )
+    for of_one_place in (on_the_server(windows), on_the_network(windows)):
+        for earlier, later in pairwise(of_one_place):
+            if later.starts_at < earlier.ends_at:
+                raise ValueError(
+                    f"the outage at {later.starts_at:g} s starts before the one at "
+                    f"{earlier.starts_at:g} s has ended ({earlier.ends_at:g} s)"
+                )
     return windows
+
+
+def on_the_server(windows: Iterable[OutageWindow]) -> tuple[OutageWindow, ...]:
+    """Those that a server goes through."""
+    return tuple(window for window in windows if window.kind is not OutageKind.NETWORK)
+
+
+def on_the_network(windows: Iterable[OutageWindow]) -> tuple[OutageWindow, ...]:
+    """Those that cut paths."""
+    return tuple(window for window in windows if window.kind is OutageKind.NETWORK)

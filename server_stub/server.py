@@ -20,7 +20,7 @@ from server_stub.config import ServerConfig
 from server_stub.draws import Purpose, uniform
 from server_stub.handshake import MALFORMED, Handshake, PeerLeftError
 from server_stub.messages import Operation, Sync, decode
-from server_stub.outage import OutageKind, OutageWindow
+from server_stub.outage import OutageKind, OutageWindow, on_the_network, on_the_server
 from server_stub.recorder import ServerRecorder
 from server_stub.service import service_time
 from server_stub.session import Session, Spawn
@@ -117,7 +117,8 @@ class Server:
         async with trio.open_nursery() as nursery:
             if self._config.history.rate is not None:
                 nursery.start_soon(self._publish_events, self._config.history.rate, origin)
-            await self._go_through(windows, origin)
+            nursery.start_soon(self._note_network_outages, on_the_network(windows), origin)
+            await self._go_through(on_the_server(windows), origin)
 
     async def _publish_events(self, rate: float, origin: float) -> None:
         """Something happens `rate` times a second; a frozen server gets round to it at the thaw."""
@@ -128,6 +129,18 @@ class Server:
             for session in self._sessions:
                 if session.is_subscribed:
                     session.tell(event)
+
+    async def _note_network_outages(self, windows: Sequence[OutageWindow], origin: float) -> None:
+        """The server does not feel them; it keeps the book in which all outages stand."""
+        for window in windows:
+            await trio.sleep_until(origin + window.starts_at)
+            started_at = trio.current_time()
+            ended_at = math.inf
+            try:
+                await trio.sleep_until(origin + window.ends_at)
+                ended_at = trio.current_time()
+            finally:
+                self._recorder.outage(window, started_at, ended_at)
 
     async def _go_through(self, windows: Sequence[OutageWindow], origin: float) -> None:
         for window in windows:
@@ -361,7 +374,7 @@ class Server:
                         return
                     case Ping():
                         session.say(event.response())
-                    case TextMessage(data=text) if event.message_finished:
+                    case TextMessage(data=text):
                         self._answer_text(session, text)
                     case Message():
                         session.say(event)

@@ -5,13 +5,13 @@ wait. What the kernel does not take at once is sent by a task that lives only fo
 leaves too much unread is cut off.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 
 import trio
 from wsproto.connection import Connection
 from wsproto.events import CloseConnection, Event, TextMessage
-from wsproto.utilities import LocalProtocolError
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from server_stub.messages import Message, encode
 from server_stub.streams import Stream
@@ -19,6 +19,8 @@ from server_stub.wire import Identity
 
 _UNSENT_LIMIT = 1_048_576
 """Bytes that a peer may leave unread before it is cut off."""
+_TEXT_LIMIT = 1_048_576
+"""Characters of the longest text that a peer may send."""
 _CLOSE_TIMEOUT = 1.0
 """Seconds that a peer gets to answer a close frame."""
 
@@ -34,6 +36,7 @@ class Session:
         "_is_flushing",
         "_protocol",
         "_spawn",
+        "_text",
         "_unsent",
         "identity",
         "is_subscribed",
@@ -51,6 +54,7 @@ class Session:
         self._spawn = spawn
         self._protocol: Connection | None = None
         self._farewell: int | None = None
+        self._text = ""
         self._unsent = b""
         self._is_flushing = False
 
@@ -97,7 +101,7 @@ class Session:
         self._is_flushing = False
 
     def hear(self, data: bytes) -> list[Event]:
-        """What the peer says with these bytes.
+        """What the peer says with these bytes; texts come whole, however TCP has cut them.
 
         Raises:
             wsproto.utilities.ProtocolError: Nothing that makes sense.
@@ -105,4 +109,16 @@ class Session:
         if self._protocol is None:
             return []
         self._protocol.receive_data(data)
-        return list(self._protocol.events())
+        return list(self._whole(self._protocol.events()))
+
+    def _whole(self, events: Iterable[Event]) -> Iterator[Event]:
+        for event in events:
+            if not isinstance(event, TextMessage):
+                yield event
+                continue
+            self._text += event.data
+            if len(self._text) > _TEXT_LIMIT:
+                raise RemoteProtocolError("a text is too long")
+            if event.message_finished:
+                yield TextMessage(data=self._text)
+                self._text = ""

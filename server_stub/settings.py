@@ -21,7 +21,9 @@ class _OrNone:
     """Lets the word "none" switch a field off: TOML has no null."""
 
     def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler  # noqa: ANN401 - pydantic's own signature
+        self,
+        source: Any,
+        handler: GetCoreSchemaHandler,  # noqa: ANN401 - pydantic's own signature
     ) -> core_schema.CoreSchema:
         inner = handler(source)
         return core_schema.no_info_before_validator_function(

@@ -7,7 +7,7 @@ the operating system's own errors: ConnectionResetError, BrokenPipeError, Connec
 import errno
 import socket
 import struct
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Protocol
 
 import trio

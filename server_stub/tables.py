@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from server_stub.outage import OutageKind
+
 Columns = Mapping[str, NDArray[Any]]
 """The columns of a table by name, all of one length."""
 
@@ -124,7 +126,10 @@ OUTAGES = Schema(
     columns=(
         Column(name="outage", dtype="i2", meaning="index in the schedule, by start"),
         Column(
-            name="kind", dtype="u1", meaning="how it broke", labels=("graceful", "crash", "freeze")
+            name="kind",
+            dtype="u1",
+            meaning="how it broke",
+            labels=tuple(kind.value for kind in OutageKind),
         ),
         Column(name="node", dtype="u2", meaning="which node"),
         Column(name="starts_at", dtype="f8", unit="s", meaning=f"when it really began, {_AT}"),

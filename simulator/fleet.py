@@ -1,15 +1,28 @@
-"""A fleet: many clients in one nursery, assembled at a steady rate."""
+"""A fleet: many clients in one nursery, assembled at a steady rate, along paths that can be cut."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import trio
 from numpy.typing import NDArray
 
-from simulator.client import Client, Listener
-from simulator.scenario import Scenario
-from simulator.transport.seam import Transport
+from server_stub.draws import Purpose, uniform
+from server_stub.outage import on_the_network
+from simulator.client import Client
+from simulator.core.events import Listener
+from simulator.core.outbox import Outbox, keys_within
+from simulator.network import SYN_RETRY_AT
+from simulator.paths import Path
+from simulator.probe import health_probe
+from simulator.recording import FleetRecorder
+from simulator.scenario import Cohort, Scenario
+from simulator.storage import MemoryStorage
+from simulator.transport.seam import Dial, Transport
+
+_HIDDEN_FOR_AT_MOST = 600.0
+"""Seconds that a hidden page has been hidden when the run begins, at most: some of them are so for
+long enough (five minutes) that browsers throttle them harder."""
 
 
 class Fleet:
@@ -21,8 +34,12 @@ class Fleet:
         numbers: Sequence[int],
         cohort_of: NDArray[np.uint16],
         *,
-        transports: Sequence[Transport],
-        listeners: Sequence[Listener],
+        dials: Sequence[Dial],
+        transport: Callable[[Dial, str], Transport],
+        host: str,
+        recorder: FleetRecorder,
+        listeners: Sequence[Listener] = (),
+        syn_retry_at: Sequence[float] = SYN_RETRY_AT,
     ) -> None:
         """Gather a fleet.
 
@@ -30,19 +47,38 @@ class Fleet:
             scenario: What the clients are like.
             numbers: The client numbers of this fleet, a part of the whole.
             cohort_of: Index of the cohort of every client of the whole fleet.
-            transports: Ways to the server; clients are spread over them.
-            listeners: Told of every event in a client's life.
+            dials: Ways to the server; clients are spread over them.
+            transport: Makes a transport over a way to the server and the name of its host.
+            host: For the Host header.
+            recorder: Told of everything.
+            listeners: Others who want to know of every event in a client's life.
+            syn_retry_at: Seconds after which a SYN that was lost on a cut path is sent again.
         """
         self._scenario = scenario
         self._numbers = numbers
         self._cohort_of = cohort_of
-        self._transports = transports
-        self._listeners = listeners
+        self._recorder = recorder
+        self._listeners: Sequence[Listener] = (recorder, *listeners)
+        self._storage = MemoryStorage()
+        self._clients: list[Client] = []
         self._dialling_ends_at = math.inf
+        self._begun = trio.Event()
+        self._origin = math.inf
+        self._host = host
+        self._paths = [Path(syn_retry_at) for _ in scenario.cohorts]
+        # A path costs something on every read and write: only where one is ever cut.
+        is_ever_cut = bool(on_the_network(scenario.windows))
+        self._dials = [
+            [path.over(dial) for dial in dials] if is_ever_cut else list(dials)
+            for path in self._paths
+        ]
+        self._transports = [[transport(dial, host) for dial in along] for along in self._dials]
 
     def begin(self, origin: float) -> None:
         """The whole fleet is connected; t = 0 is at `origin` on Trio's clock."""
+        self._origin = origin
         self._dialling_ends_at = origin + self._scenario.horizon
+        self._begun.set()
 
     async def run(self, *, ramp_starts_at: float) -> None:
         """Live until cancelled, or until every client has given up.
@@ -50,19 +86,74 @@ class Fleet:
         Args:
             ramp_starts_at: When client 0 of the whole fleet connects, on Trio's clock.
         """
-        cohorts = self._scenario.cohorts
-        async with trio.open_nursery() as nursery:
-            for number in self._numbers:
-                client = Client(
-                    number,
-                    cohorts[self._cohort_of[number]],
-                    self._transports[number % len(self._transports)],
-                    seed=self._scenario.seed,
-                    first_due_at=ramp_starts_at + number / self._scenario.ramp_rate,
-                    listeners=self._listeners,
-                    may_dial=self._may_dial,
-                )
-                nursery.start_soon(client.run)
+        try:
+            async with trio.open_nursery() as cutting:
+                cutting.start_soon(self._cut_paths)
+                async with trio.open_nursery() as nursery:
+                    for number in self._numbers:
+                        due_at = ramp_starts_at + number / self._scenario.ramp_rate
+                        client = self._client(number, due_at)
+                        self._clients.append(client)
+                        nursery.start_soon(client.run)
+                cutting.cancel_scope.cancel()
+        finally:
+            for path in self._paths:
+                path.heal()
+            for client in self._clients:
+                self._recorder.account(client.number, client.conversation)
+
+    def _client(self, number: int, due_at: float) -> Client:
+        index = self._cohort_of[number]
+        cohort = self._scenario.cohorts[index]
+        way = number % len(self._dials[index])
+        client = Client(
+            number,
+            cohort,
+            self._transports[index][way],
+            seed=self._scenario.seed,
+            first_due_at=due_at,
+            listeners=self._listeners,
+            may_dial=self._may_dial,
+            outbox=self._outbox(number, cohort),
+            probe=(
+                None
+                if cohort.network_monitor is None or cohort.network_monitor.interval is None
+                else health_probe(self._dials[index][way], self._host)
+            ),
+        )
+        self._hide(client, cohort, due_at)
+        return client
+
+    def _outbox(self, number: int, cohort: Cohort) -> Outbox | None:
+        if cohort.operation_rate is None:
+            return None
+        return Outbox(number, self._storage, keys_within(f"herd-{self._scenario.seed}"))
+
+    def _hide(self, client: Client, cohort: Cohort, now: float) -> None:
+        """Put the page of a client that is not looked at out of view, some while ago."""
+        if cohort.visible_share == 1.0:
+            return
+        seed = self._scenario.seed
+        if uniform(seed, Purpose.HIDDEN, client.number) >= cohort.visible_share:
+            since = uniform(seed, Purpose.HIDDEN, client.number, index=2) * _HIDDEN_FOR_AT_MOST
+            client.set_visible(visible=False, since=now - since)
 
     def _may_dial(self, due_at: float) -> bool:
         return due_at < self._dialling_ends_at
+
+    async def _cut_paths(self) -> None:
+        """Go through the network outages of the schedule."""
+        await self._begun.wait()
+        names = [cohort.name for cohort in self._scenario.cohorts]
+        for window in on_the_network(self._scenario.windows):
+            hit = range(len(names)) if window.cohort is None else [names.index(window.cohort)]
+            await trio.sleep_until(self._origin + window.starts_at)
+            now = trio.current_time()
+            for client in self._clients:
+                if self._cohort_of[client.number] in hit and client.is_connected:
+                    self._recorder.loss(client.number, client.episode, window.index, now)
+            for index in hit:
+                self._paths[index].cut()
+            await trio.sleep_until(self._origin + window.ends_at)
+            for index in hit:
+                self._paths[index].heal()

@@ -145,7 +145,9 @@ def stream_pair() -> tuple[MemoryStream, MemoryStream]:
 class MemoryPort:
     """A port with a kernel's listen queue, which holds one more than `listen_backlog`."""
 
-    def __init__(self, *, listen_backlog: int, syn_retry_at: Sequence[float] = SYN_RETRY_AT) -> None:
+    def __init__(
+        self, *, listen_backlog: int, syn_retry_at: Sequence[float] = SYN_RETRY_AT
+    ) -> None:
         """Reserve the port; nobody listens yet.
 
         Args:

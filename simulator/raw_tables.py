@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass, field
 
-from server_stub.tables import LOSSES, OUTAGES, SERVER, SERVICES, Column, Columns, Schema
+from server_stub.tables import (
+    LOSSES,
+    OUTAGES,
+    SERVER,
+    SERVICES,
+    TALLIES,
+    Column,
+    Columns,
+    Schema,
+)
 from simulator.results import ATTEMPTS, CLIENTS, DISCONNECTS
 
 
@@ -38,6 +47,25 @@ RAW_GIVE_UPS = Schema(
 )
 
 
+RAW_ACCOUNTS = Schema(
+    name="accounts",
+    columns=(
+        *_like(
+            CLIENTS,
+            "client",
+            "synced_at",
+            "n_delta_sync",
+            "n_full_refresh",
+            "n_events_missed",
+            "n_operations",
+        ),
+        Column(name="n_unanswered", dtype="u4", meaning="operations that still wait"),
+        Column(name="n_set_aside", dtype="u4", meaning="operations rejected for good"),
+    ),
+)
+"""One row per client, written when its process ends."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawTables:
     """What the processes of a run wrote down; instants are readings of the absolute clock."""
@@ -45,19 +73,23 @@ class RawTables:
     attempts: Columns = field(default_factory=RAW_ATTEMPTS.empty)
     disconnects: Columns = field(default_factory=RAW_DISCONNECTS.empty)
     give_ups: Columns = field(default_factory=RAW_GIVE_UPS.empty)
+    accounts: Columns = field(default_factory=RAW_ACCOUNTS.empty)
     losses: Columns = field(default_factory=LOSSES.empty)
     outages: Columns = field(default_factory=OUTAGES.empty)
     server: Columns = field(default_factory=SERVER.empty)
     services: Columns = field(default_factory=SERVICES.empty)
+    tallies: Columns = field(default_factory=TALLIES.empty)
 
 
 RAW_TABLES = {
     "attempts": RAW_ATTEMPTS,
     "disconnects": RAW_DISCONNECTS,
     "give_ups": RAW_GIVE_UPS,
+    "accounts": RAW_ACCOUNTS,
     "losses": LOSSES,
     "outages": OUTAGES,
     "server": SERVER,
     "services": SERVICES,
+    "tallies": TALLIES,
 }
 """The schemas of the raw tables by name, which is also the name of their streams."""

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from server_stub.tables import TableWriter
-from simulator.raw_tables import RAW_ATTEMPTS, RAW_DISCONNECTS, RAW_GIVE_UPS
+from server_stub.tables import LOSSES, TableWriter
+from simulator.conversation import Conversation
+from simulator.core.events import ClientEvent
 from simulator.core.lifecycle import (
     AttemptEnded,
     Connected,
     Disconnected,
     Failed,
-    LifecycleEvent,
 )
+from simulator.raw_tables import RAW_ACCOUNTS, RAW_ATTEMPTS, RAW_DISCONNECTS, RAW_GIVE_UPS
 
 
 class FleetRecorder:
@@ -23,16 +24,17 @@ class FleetRecorder:
             directory: Where the streams go; None keeps the tables in memory.
             process: Tells the streams of several processes apart.
         """
-        self.attempts, self.disconnects, self.give_ups = (
-            TableWriter(schema, directory and directory / f"{schema.name}-{process}.arrows")
-            for schema in (RAW_ATTEMPTS, RAW_DISCONNECTS, RAW_GIVE_UPS)
+        self._tables = tuple(
+            TableWriter(schema, directory and directory / f"{schema.name}-fleet-{process}.arrows")
+            for schema in (RAW_ATTEMPTS, RAW_DISCONNECTS, RAW_GIVE_UPS, RAW_ACCOUNTS, LOSSES)
         )
+        self.attempts, self.disconnects, self.give_ups, self._accounts, self._losses = self._tables
         self.n_connected = 0
         self.n_attempts = 0
         self.n_connects = 0
         self.n_gave_up = 0
 
-    def __call__(self, event: LifecycleEvent) -> None:
+    def __call__(self, event: ClientEvent) -> None:
         """Record an event of a client's life."""
         match event:
             case AttemptEnded():
@@ -59,12 +61,30 @@ class FleetRecorder:
                 self.n_gave_up += 1
                 self.give_ups.append(event.client, event.at)
 
+    def loss(self, client: int, episode: int, outage: int, now: float) -> None:
+        """A client's path to the server was cut, though neither side knows."""
+        self._losses.append(client, episode, outage, now)
+
+    def account(self, client: int, conversation: Conversation) -> None:
+        """What came of a client's events and operations, at the end of the run."""
+        outbox = conversation.outbox
+        self._accounts.append(
+            client,
+            conversation.synced_at,
+            conversation.n_delta_sync,
+            conversation.n_full_refresh,
+            conversation.n_events_missed,
+            0 if outbox is None else outbox.n_enqueued,
+            0 if outbox is None else outbox.n_pending,
+            0 if outbox is None else outbox.n_set_aside,
+        )
+
     def flush(self) -> None:
         """Hand everything recorded so far to the operating system."""
-        for table in (self.attempts, self.disconnects, self.give_ups):
+        for table in self._tables:
             table.flush()
 
     def close(self) -> None:
         """End the streams."""
-        for table in (self.attempts, self.disconnects, self.give_ups):
+        for table in self._tables:
             table.close()

@@ -25,7 +25,10 @@ from server_stub.settings import (
     Share,
 )
 from simulator.core.backoff import BASIC, Policy, resolve_policy
-from simulator.errors import Problem, ScenarioError
+from simulator.core.close_codes import CloseRules
+from simulator.core.connectivity import MonitorConfig
+from simulator.core.outgoing import OutgoingConfig
+from simulator.errors import Problem, ScenarioError, suggest
 from simulator.problems import misfit_error, problems_of
 
 _SHARE_ROUNDING = 1e-6
@@ -42,6 +45,8 @@ class HeartbeatConfig(Settings):
     """Seconds between pings; below the 30 s after which the shortest common proxies cut off."""
     timeout: PositiveSeconds = 10.0
     """Seconds after a ping within which something must be heard."""
+    kind: Literal["protocol", "application"] = "protocol"
+    """Ping frames, which the peer's library answers, or texts, which its application answers."""
 
 
 class ClientConfig(Settings):
@@ -53,6 +58,25 @@ class ClientConfig(Settings):
     rtt: PositiveSeconds = 0.02
     """Seconds of network round trip that every dial costs."""
     heartbeat: Annotated[HeartbeatConfig | None, OrNone] = HeartbeatConfig()
+    close_codes: CloseRules = CloseRules()
+    """Which close codes mean come back, come back later, or stay away."""
+    outgoing: OutgoingConfig = OutgoingConfig()
+    """Messages that wait for a connection."""
+    sync: Literal["none", "delta", "full"] = "none"
+    """After a connect: fetch nothing, what was missed, or the whole state."""
+    operation_rate: Annotated[Rate | None, OrNone] = None
+    """Operations per second that a client's user issues, connected or not."""
+    visible_share: Share = 1.0
+    """Share of the clients whose page is in view; the timers of the others are throttled."""
+    network_monitor: Annotated[MonitorConfig | None, OrNone] = None
+    """Whether and how a client finds out that its network is gone."""
+    brake: Annotated[Literal["firefox"] | None, OrNone] = None
+    """Whose rule delays the attempts of a page beyond what its own policy asks for."""
+
+    @property
+    def heartbeat_by_application(self) -> bool:
+        """Are pings texts rather than ping frames?"""
+        return self.heartbeat is not None and self.heartbeat.kind == "application"
 
 
 class Cohort(ClientConfig):
@@ -132,6 +156,14 @@ class Scenario(Settings):
         names = [cohort.name for cohort in self.cohort]
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield Problem(place="cohort.name", value=repr(name), allowed="allowed: each name once")
+        known = [cohort.name for cohort in self.cohorts]
+        for outage in self.outage:
+            if outage.cohort is not None and outage.cohort not in known:
+                yield Problem(
+                    place="outage.cohort",
+                    value=repr(outage.cohort),
+                    allowed=suggest(outage.cohort, known),
+                )
         total = sum(cohort.share for cohort in self.cohort)
         if self.cohort and abs(total - 1.0) > _SHARE_ROUNDING:
             yield Problem(
@@ -143,14 +175,14 @@ class Scenario(Settings):
     @property
     def windows(self) -> tuple[OutageWindow, ...]:
         """The stretches of downtime before the horizon, by start."""
-        return tuple(
-            window for window in unfold(self.outage) if window.starts_at < self.horizon
-        )
+        return tuple(window for window in unfold(self.outage) if window.starts_at < self.horizon)
 
     @property
     def cohorts(self) -> tuple[Cohort, ...]:
         """The cohorts; without any `[[cohort]]`, the whole fleet is one, called "all"."""
-        return self.cohort or (Cohort(**{field: getattr(self.client, field) for field in ClientConfig.model_fields}),)
+        return self.cohort or (
+            Cohort(**{field: getattr(self.client, field) for field in ClientConfig.model_fields}),
+        )
 
     @property
     def last_outage_end(self) -> float:

@@ -21,9 +21,7 @@ def builtin_scenarios() -> dict[str, str]:
         (file for file in folder.iterdir() if file.name.endswith(".toml")),
         key=lambda file: file.name,
     )
-    return {
-        file.name.removesuffix(".toml"): file.read_text(encoding="utf-8") for file in files
-    }
+    return {file.name.removesuffix(".toml"): file.read_text(encoding="utf-8") for file in files}
 
 
 def load_scenario(
@@ -108,9 +106,7 @@ def _entries(node: list[Any], step: str, field: str) -> list[Any]:
     if not step.isdigit():
         return node
     if int(step) >= len(node):
-        problem = Problem(
-            place=field, value="", allowed=f"allowed: an index below {len(node)}"
-        )
+        problem = Problem(place=field, value="", allowed=f"allowed: an index below {len(node)}")
         raise ScenarioError("--set", [problem])
     return [node[int(step)]]
 

@@ -19,7 +19,8 @@ import numpy as np
 import trio
 
 from simulator.bench.responder import HOST
-from simulator.core.lifecycle import Connected, LifecycleEvent
+from simulator.core.events import ClientEvent
+from simulator.core.lifecycle import Connected
 from simulator.engines.live.child import collect_seldom
 from simulator.engines.live.clock import SharedClock
 from simulator.engines.live.sockets import dialler
@@ -97,8 +98,9 @@ class WholeClients:
             ramp_rate=AT_ONCE,
             client=ClientConfig(connect_timeout=PATIENCE),
         )
-        host = f"{address[0]}:{address[1]}"
-        self._transport = TRANSPORTS[transport](dialler(address, None), host)
+        self._host = f"{address[0]}:{address[1]}"
+        self._dial = dialler(address, None)
+        self._transport = TRANSPORTS[transport]
         self._folder = tempfile.TemporaryDirectory(prefix="herd-bench-")
         self._recorder = FleetRecorder(Path(self._folder.name))
         self._passed = passed
@@ -109,8 +111,11 @@ class WholeClients:
             self._scenario,
             numbers,
             np.zeros(self._scenario.n_clients, dtype=np.uint16),
-            transports=[self._transport],
-            listeners=[self._recorder, self._count],
+            dials=[self._dial],
+            transport=self._transport,
+            host=self._host,
+            recorder=self._recorder,
+            listeners=[self._count],
         )
         await fleet.run(ramp_starts_at=trio.current_time())
 
@@ -118,7 +123,7 @@ class WholeClients:
         """Write out what was recorded."""
         self._recorder.flush()
 
-    def _count(self, event: LifecycleEvent) -> None:
+    def _count(self, event: ClientEvent) -> None:
         if isinstance(event, Connected):
             self._passed()
 

@@ -98,6 +98,11 @@ class Disconnected(NamedTuple):
     """The peer's; 1006 when there was no close frame."""
     reason: str
 
+    @property
+    def was_clean(self) -> bool:
+        """Did the peer say goodbye?"""
+        return self.noticed_by is NoticedBy.CLOSE_FRAME
+
 
 class Reconnecting(NamedTuple):
     """The client waits before its next attempt."""
@@ -115,6 +120,7 @@ class Failed(NamedTuple):
     at: float
     attempts: int
     """Attempts of the last episode."""
+    reason: str
 
 
 LifecycleEvent = AttemptEnded | Connected | Disconnected | Reconnecting | Failed
@@ -134,6 +140,7 @@ class Lifecycle:
         "client",
         "due_at",
         "episode",
+        "not_before",
         "state",
     )
 
@@ -153,6 +160,8 @@ class Lifecycle:
         self.episode = 0
         self.attempt = 1
         self.due_at = due_at
+        self.not_before = due_at
+        """Until when the server wants to be left alone."""
         self._policy = policy
         self._draw = draw
         self._step = 0
@@ -184,12 +193,29 @@ class Lifecycle:
         self._go(Step.ATTEMPT_FAILED)
         ended = self._ended(started_at, now, outcome)
         counted_from = started_at if self._policy.count_from == "start" else now
-        return ended, self._back_off(now, counted_from, at_least_until=now + retry_after)
+        self.not_before = now + retry_after
+        return ended, self._back_off(now, counted_from)
 
     def lost(
-        self, now: float, noticed_by: NoticedBy, close_code: int, reason: str
+        self,
+        now: float,
+        noticed_by: NoticedBy,
+        close_code: int,
+        reason: str,
+        *,
+        at_least: float = 0.0,
+        for_good: bool = False,
     ) -> tuple[Disconnected, Reconnecting | Failed]:
-        """The connection is lost."""
+        """The connection is lost.
+
+        Args:
+            now: The clock.
+            noticed_by: How it showed.
+            close_code: The peer's; 1006 when there was no close frame.
+            reason: The peer's, or what is known otherwise.
+            at_least: Seconds that the server wants to be left alone.
+            for_good: Whether the close code says not to come back.
+        """
         self._go(Step.LOST)
         uptime = now - self._connected_at
         if self._policy.reset_after is not None and uptime >= self._policy.reset_after:
@@ -205,7 +231,10 @@ class Lifecycle:
             close_code=close_code,
             reason=reason,
         )
-        return disconnected, self._back_off(now, now, at_least_until=now)
+        if for_good:
+            return disconnected, self._give_up(now, f"closed for good ({close_code})")
+        self.not_before = now + at_least
+        return disconnected, self._back_off(now, now)
 
     def dial(self) -> None:
         """The attempt that was due begins."""
@@ -229,23 +258,25 @@ class Lifecycle:
         self._step = 0
         self._previous_delay = 0.0
 
-    def _back_off(
-        self, now: float, counted_from: float, *, at_least_until: float
-    ) -> Reconnecting | Failed:
+    def _back_off(self, now: float, counted_from: float) -> Reconnecting | Failed:
         self._step += 1
         if gives_up(self._policy, self._step):
-            self._go(Step.GAVE_UP)
-            return Failed(client=self.client, at=now, attempts=self.attempt)
+            return self._give_up(now, f"max_attempts = {self._policy.max_attempts} are used up")
         self.attempt += 1
         draw = self._draw(self.episode, self.attempt)
         self._previous_delay = delay(self._policy, self._step, draw, self._previous_delay)
-        self.due_at = max(counted_from + self._previous_delay, at_least_until)
+        return self.reschedule(max(counted_from + self._previous_delay, self.not_before), now)
+
+    def reschedule(self, due_at: float, now: float) -> Reconnecting:
+        """Move the attempt that is waited for to another instant."""
+        self.due_at = due_at
         return Reconnecting(
-            client=self.client,
-            attempt=self.attempt,
-            delay=self.due_at - now,
-            due_at=self.due_at,
+            client=self.client, attempt=self.attempt, delay=due_at - now, due_at=due_at
         )
+
+    def _give_up(self, now: float, reason: str) -> Failed:
+        self._go(Step.GAVE_UP)
+        return Failed(client=self.client, at=now, attempts=self.attempt, reason=reason)
 
     def _ended(self, started_at: float, now: float, outcome: Outcome) -> AttemptEnded:
         return AttemptEnded(

@@ -74,9 +74,11 @@ def _only_error(group: BaseExceptionGroup[BaseException], *, is_open: bool) -> B
             return leaf
         if isinstance(leaf, trio_websocket.ConnectionRejected):
             return rejection(leaf.status_code, leaf.headers or ())
-    errors = [leaf for leaf in leaves if not isinstance(leaf, trio.Cancelled)]
-    if not errors:
+    if all(isinstance(leaf, trio.Cancelled) for leaf in leaves):
         return leaves[0]
+    errors = [leaf for leaf in leaves if isinstance(leaf, Exception)]
+    if len(errors) < sum(not isinstance(leaf, trio.Cancelled) for leaf in leaves):
+        return group  # A KeyboardInterrupt, say: not ours to unpack.
     if all(isinstance(error, MALFORMED) for error in errors):
         return loss_error(errors[0]) if is_open else attempt_error(errors[0])
     return errors[0] if len(errors) == 1 else group

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from wsproto.events import BytesMessage, CloseConnection, TextMessage
 
 from server_stub.config import ServerConfig, ServiceTime
+from server_stub.messages import Ack, Operation, encode
 from server_stub.recorder import ServerRecorder
 from server_stub.server import Server
 from simulator.network import MemoryPort
@@ -58,6 +59,31 @@ async def test_messages_are_echoed(autojump_clock, node, messages):
     await trio.sleep(1)
     empty = b"" if isinstance(messages[0], BytesMessage) else ""
     assert empty.join(data for data, _ in peer.heard) == empty.join(m.data for m in messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [("ping", "pong"), ("hello", "hello"), (encode(Operation("key", "")), encode(Ack("key")))],
+)
+async def test_a_text_may_come_in_pieces(autojump_clock, node, text, answer):
+    """TCP knows no messages: a text counts when its last byte is there, however it was cut."""
+    stub = await node()
+    peer = await stub.connected()
+    for byte in b"\x81" + bytes([0x80 + len(text)]) + MASK + text.encode():
+        await peer.says(bytes([byte]))
+        await trio.testing.wait_all_tasks_blocked()
+    assert peer.heard == [(answer, 0.0)]
+
+
+async def test_a_text_without_an_end_is_cut_off(autojump_clock, node):
+    """Nobody can fill the server's memory."""
+    stub = await node()
+    peer = await stub.connected()
+    part = TextMessage(data="x" * 500_000, message_finished=False)
+    for _ in range(3):
+        await peer.says(part)
+        await trio.testing.wait_all_tasks_blocked()
+    assert peer.loss == ("eof", 0.0)
 
 
 async def test_a_close_frame_is_answered(autojump_clock, node):

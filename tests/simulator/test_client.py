@@ -13,10 +13,12 @@ from server_stub.recorder import ServerRecorder
 from server_stub.server import Server
 from simulator.client import Client
 from simulator.core.backoff import BASIC, Policy, delay
+from simulator.core.events import StatusChanged
 from simulator.core.lifecycle import AttemptEnded, Connected, Disconnected, Failed, Reconnecting
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.fleet import Fleet
 from simulator.network import MemoryPort
+from simulator.recording import FleetRecorder
 from simulator.scenario import ClientConfig, Cohort, HeartbeatConfig, Scenario
 from simulator.transport import TRANSPORTS
 
@@ -33,6 +35,11 @@ class Life:
         self.events = []
         self.scope = trio.CancelScope()
         self.ended_at = None
+
+    def note(self, event):
+        """Keep an event of the lifecycle; what users are shown has tests of its own."""
+        if not isinstance(event, StatusChanged):
+            self.events.append(event)
 
     async def live(self, client):
         """Run the client until it ends by itself or is cancelled."""
@@ -90,7 +97,7 @@ class World:
             self.transport,
             seed=SEED,
             first_due_at=first_due_at,
-            listeners=[life.events.append, *listeners],
+            listeners=[life.note, *listeners],
             **options,
         )
         self._nursery.start_soon(life.live, client)
@@ -107,8 +114,11 @@ class World:
             scenario,
             numbers,
             cohort_of,
-            transports=[self.transport],
-            listeners=[life.events.append],
+            dials=[None],
+            transport=lambda dial, host: self.transport,
+            host="server",
+            recorder=FleetRecorder(),
+            listeners=[life.note],
         )
 
         async def run():
@@ -339,7 +349,9 @@ async def test_a_client_that_gives_up_is_done(world, autojump_clock):
     life = begun.client(policy=FIXED.model_copy(update={"max_attempts": 2}))
     await trio.sleep_until(100)
     assert [outcome for _, _, outcome in life.attempts] == [Outcome.REFUSED] * 2
-    assert life.events[-1] == Failed(client=0, at=life.ended_at, attempts=2)
+    assert life.events[-1] == Failed(
+        client=0, at=life.ended_at, attempts=2, reason="max_attempts = 2 are used up"
+    )
     assert life.ended_at == pytest.approx(12.0 + 2 * RTT)
 
 
@@ -406,6 +418,7 @@ async def test_all_listeners_hear_the_same(world, autojump_clock):
     heard = []
     life = (await world(outage())).client(listeners=[heard.append])
     await trio.sleep_until(20)
+    heard = [event for event in heard if not isinstance(event, StatusChanged)]
     assert heard == life.events
     assert [type(event) for event in heard] == [
         AttemptEnded,
@@ -525,8 +538,10 @@ async def test_a_fleet_is_spread_over_the_ways_to_the_server(world, autojump_clo
         herd(6),
         range(6),
         np.zeros(6, dtype=np.uint16),
-        transports=[Way("a"), Way("b")],
-        listeners=[],
+        dials=["a", "b"],
+        transport=lambda dial, host: Way(dial),
+        host="server",
+        recorder=FleetRecorder(),
     )
     with trio.move_on_after(5):
         await fleet.run(ramp_starts_at=0.0)

@@ -66,6 +66,7 @@ class _LiveRun:
         self._out = out
         self._watch = watch
         self._n_workers = min(n_workers or here.n_workers, scenario.n_clients)
+        self._syn_retry_at = here.syn_retry_at
         self._sources = machine.source_addresses(scenario.n_clients, here)
         notes = machine.prepare(scenario, here, n_workers=self._n_workers)
         self._manifest: Manifest = first_manifest(
@@ -106,7 +107,9 @@ class _LiveRun:
                         return message.address
         except OSError as error:
             port = self._scenario.server.port
-            raise MachineError(f"server.port = {port}: {error.strerror}; 0 takes a free one") from None
+            raise MachineError(
+                f"server.port = {port}: {error.strerror}; 0 takes a free one"
+            ) from None
         raise RunFailedError(f"the server did not start within {_START_TIMEOUT:g} s")
 
     def _assemble_fleet(self, crew: Crew, address: tuple[str, int], streams: Path) -> None:
@@ -121,6 +124,7 @@ class _LiveRun:
                     numbers=numbers,
                     address=address,
                     sources=self._sources,
+                    syn_retry_at=self._syn_retry_at,
                     ramp_starts_at=ramp_starts_at,
                     streams=streams,
                 ),

@@ -27,6 +27,8 @@ class FleetJob:
     address: tuple[str, int]
     sources: tuple[str | None, ...]
     """Addresses to dial from."""
+    syn_retry_at: Sequence[float]
+    """When this kernel repeats an unanswered SYN."""
     ramp_starts_at: float
     """On the shared clock."""
     streams: Path
@@ -36,18 +38,17 @@ def drive_fleet(job: FleetJob, index: int) -> None:
     """Drive a part of the fleet; runs in a process of its own."""
     scenario = job.scenario
     recorder = FleetRecorder(job.streams, process=index)
-    host = f"{job.address[0]}:{job.address[1]}"
     fleet = Fleet(
         scenario,
         job.numbers,
         deal_cohorts(
             scenario.seed, [cohort.share for cohort in scenario.cohorts], scenario.n_clients
         ),
-        transports=[
-            TRANSPORTS[scenario.transport](dialler(job.address, source), host)
-            for source in job.sources
-        ],
-        listeners=[recorder],
+        dials=[dialler(job.address, source) for source in job.sources],
+        transport=TRANSPORTS[scenario.transport],
+        host=f"{job.address[0]}:{job.address[1]}",
+        recorder=recorder,
+        syn_retry_at=job.syn_retry_at,
     )
 
     async def main() -> None:

@@ -39,7 +39,7 @@ def serve(scenario: Scenario, streams: Path, index: int) -> None:
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(server.run)
+            await nursery.start(server.run)
             child.link_of(index).send(Listening(port.address))
             await begun.wait()
             await server.follow(scenario.windows, origin=origin[0])

@@ -85,9 +85,7 @@ class _VirtualRun:
             save_run(result, self._out)
         return result
 
-    async def _live(
-        self, fleet_recorder: FleetRecorder, server_recorder: ServerRecorder
-    ) -> None:
+    async def _live(self, fleet_recorder: FleetRecorder, server_recorder: ServerRecorder) -> None:
         scenario = self._scenario
         port = MemoryPort(listen_backlog=scenario.server.listen_backlog)
         server = Server(scenario.server, port=port, seed=scenario.seed, recorder=server_recorder)
@@ -96,11 +94,13 @@ class _VirtualRun:
             scenario,
             range(scenario.n_clients),
             deal_cohorts(scenario.seed, shares, scenario.n_clients),
-            transports=[TRANSPORTS[scenario.transport](port.dial, _HOST)],
-            listeners=[fleet_recorder],
+            dials=[port.dial],
+            transport=TRANSPORTS[scenario.transport],
+            host=_HOST,
+            recorder=fleet_recorder,
         )
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(server.run)
+            await nursery.start(server.run)
             nursery.start_soon(partial(fleet.run, ramp_starts_at=trio.current_time()))
             await self._wait_for_everybody(fleet_recorder)
             origin = math.ceil(trio.current_time())

@@ -82,7 +82,7 @@ def test_a_batch_that_arrives_twice_is_applied_once():
     cursor = cursor_at(7)
     cursor.on_connect()
     assert cursor.on_batch(Batch(1, 8, 12)) == applied(8, 12)
-    assert not cursor.on_batch(Batch(1, 8, 12)).applied
+    assert cursor.on_batch(Batch(1, 8, 12)) == NOTHING
     assert cursor.last == 12
 
 
@@ -144,7 +144,7 @@ def test_a_duplicate_of_an_earlier_answer_is_no_answer():
     cursor.on_connect()
     cursor.on_batch(Batch(1, 8, 9))
     cursor.on_event(Event(1, 12))
-    assert not cursor.on_batch(Batch(1, 8, 9)).applied
+    assert cursor.on_batch(Batch(1, 8, 9)) == NOTHING
     assert not cursor.synced
     assert cursor.on_batch(Batch(1, 10, 12)) == applied(10, 12)
 
@@ -162,7 +162,7 @@ def test_a_refused_delta_is_a_full_refresh():
         assert cursor.synced
 
 
-@pytest.mark.parametrize("batch", [Batch(1, 10, 12), Batch(1, 10, 9), Batch(2, 1, 3)])
+@pytest.mark.parametrize("batch", [Batch(1, 9, 12), Batch(1, 10, 9), Batch(2, 1, 3)])
 def test_a_history_that_does_not_fit_is_noticed_by_its_ids(batch):
     """A server like the seed's replays what it has, without a word about what is missing."""
     cursor = cursor_at(7)
@@ -182,9 +182,12 @@ def test_an_event_of_another_epoch_is_a_question():
 
 
 def test_an_echo_from_before_a_restart_is_ignored():
-    """On one connection epochs only grow."""
+    """On one connection epochs only grow, whichever kind of answer has shown the last."""
     cursor = cursor_at(7)
     cursor.on_snapshot(Snapshot(2, 1))
+    assert cursor.on_event(Event(1, 8)) == NOTHING
+    cursor.on_connect()
+    cursor.on_batch(Batch(2, 2, 1))
     assert cursor.on_event(Event(1, 8)) == NOTHING
     assert cursor.on_batch(Batch(1, 8, 9)) == NOTHING
     assert cursor.on_snapshot(Snapshot(1, 9)) == NOTHING
@@ -322,7 +325,6 @@ class World:
             self._ask(update.ask)
 
     def _ask(self, question):
-        assert not self.questions, "one question at a time"
         self.questions.append(question)
         self.n_questions += 1
 

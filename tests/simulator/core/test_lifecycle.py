@@ -286,7 +286,9 @@ def test_a_client_gives_up_after_max_attempts():
     open_at(life, 0.0)
     assert delays_of(life, 3) == [1.0, 1.0, 1.0]
     life.dial()
-    assert fail_at(life, 9.0) == Failed(client=7, at=9.0, attempts=3)
+    assert fail_at(life, 9.0) == Failed(
+        client=7, at=9.0, attempts=3, reason="max_attempts = 3 are used up"
+    )
     assert life.state is State.FAILED
 
 
@@ -295,14 +297,18 @@ def test_the_ramp_has_one_attempt_before_its_retries():
     life = lifecycle(FIXED.model_copy(update={"max_attempts": 1}))
     assert isinstance(fail_at(life, 1.0), Reconnecting)
     life.dial()
-    assert fail_at(life, 2.0) == Failed(client=7, at=2.0, attempts=2)
+    assert fail_at(life, 2.0) == Failed(
+        client=7, at=2.0, attempts=2, reason="max_attempts = 1 are used up"
+    )
 
 
 def test_a_client_that_never_retries_gives_up_at_the_loss():
     """`max_attempts = 0` leaves nothing to wait for."""
     life = lifecycle(GIVES_UP)
     open_at(life, 0.0)
-    assert lose_at(life, 3.0) == Failed(client=7, at=3.0, attempts=0)
+    assert lose_at(life, 3.0) == Failed(
+        client=7, at=3.0, attempts=0, reason="max_attempts = 0 are used up"
+    )
 
 
 # The draws

@@ -1,0 +1,233 @@
+"""What a client says and hears while it is connected, and what it keeps while it is not.
+
+The parts are optional and cost nothing when they are off: the heartbeat, the cursor of delta sync,
+the outbox of operations, the buffer of outgoing messages. They are sans-IO; this shell gives each
+of them its say, and asks only one question of all: until when may the client just listen?
+"""
+
+import math
+from collections.abc import Callable
+
+import trio
+
+from server_stub.draws import Purpose, uniform
+from server_stub.messages import (
+    Ack,
+    Batch,
+    Event,
+    Nack,
+    Operation,
+    Snapshot,
+    Sync,
+    decode,
+    encode,
+)
+from server_stub.wire import APPLICATION_PING, APPLICATION_PONG
+from simulator.core.cursor import Cursor, Update
+from simulator.core.gaps import GapCounter
+from simulator.core.heartbeat import Heartbeat, Verdict
+from simulator.core.outbox import Outbox
+from simulator.core.outcomes import NoticedBy
+from simulator.core.outgoing import Offered, Outgoing
+from simulator.scenario import ClientConfig
+from simulator.transport.seam import Connection, ConnectionLostError
+
+
+class Conversation:
+    """One client's side of all its connections, one after the other."""
+
+    __slots__ = (
+        "_config",
+        "_gaps",
+        "_is_offline",
+        "_is_reconnect",
+        "_listening",
+        "_next_operation_at",
+        "_on_text",
+        "_on_update",
+        "_outgoing",
+        "_owed",
+        "cursor",
+        "n_delta_sync",
+        "n_full_refresh",
+        "outbox",
+        "synced_at",
+    )
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        *,
+        outbox: Outbox | None,
+        first_operation_at: float,
+        on_text: Callable[[str], None],
+        on_update: Callable[[Update], None],
+    ) -> None:
+        """Begin without a connection.
+
+        Args:
+            config: Which parts the client has.
+            outbox: Where its operations wait; None for a client without.
+            first_operation_at: When its user first does something, on Trio's clock.
+            on_text: Told of every text that is not herd's own.
+            on_update: Told of events to apply and of whole states to take over.
+        """
+        self._config = config
+        self._on_text = on_text
+        self._on_update = on_update
+        self._outgoing = Outgoing(config.outgoing)
+        self._next_operation_at = first_operation_at
+        self._listening: trio.CancelScope | None = None
+        self._is_offline = False
+        self._is_reconnect = False
+        self._owed: Sync | None = None
+        self._gaps = GapCounter() if config.sync == "none" else None
+        self.outbox = outbox
+        self.cursor = None if config.sync == "none" else Cursor(always_full=config.sync == "full")
+        self.synced_at = math.nan
+        self.n_delta_sync = 0
+        self.n_full_refresh = 0
+
+    @property
+    def n_events_missed(self) -> int:
+        """Events that were published and never reached this client."""
+        return self._gaps.n_missed if self._gaps is not None else 0
+
+    def send(self, text: str) -> Offered:
+        """Send a text now, or as soon as there is a connection."""
+        offered = self._outgoing.offer(text)
+        self._interrupt()
+        return offered
+
+    def go_offline(self) -> None:
+        """The network is gone: the connection, if there is one, is lost."""
+        self._is_offline = True
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+
+    async def hold(
+        self, connection: Connection, *, heartbeat: Heartbeat | None, is_reconnect: bool
+    ) -> None:
+        """Talk on a new connection until it is lost.
+
+        Args:
+            connection: It has just opened.
+            heartbeat: Begun for this connection.
+            is_reconnect: Whether there was one before.
+
+        Raises:
+            ConnectionLostError: Always, in the end.
+        """
+        self._is_offline = False
+        self._is_reconnect = is_reconnect
+        now = trio.current_time()
+        if self.cursor is not None:
+            self._owed = self.cursor.on_connect()
+            self.synced_at = math.nan
+        if self.outbox is not None:
+            self._operate(now)
+            self.outbox.connected(now)
+        try:
+            while True:
+                await self._say_what_waits(connection)
+                text = await self._listen(connection, heartbeat)
+                if text is not None:
+                    self._hear(text)
+                elif self._is_offline:
+                    raise ConnectionLostError(NoticedBy.OFFLINE, reason="the network is gone")
+                else:
+                    await self._keep_time(connection, heartbeat)
+        finally:
+            if self.outbox is not None:
+                self.outbox.disconnected()
+
+    async def _listen(self, connection: Connection, heartbeat: Heartbeat | None) -> str | None:
+        """The next text; None when something is due, or somebody outside wants attention."""
+        if self._is_offline or len(self._outgoing):
+            return None
+        deadline = math.inf if heartbeat is None else heartbeat.deadline
+        if self.outbox is not None:
+            deadline = min(deadline, self.outbox.deadline, self._next_operation_at)
+        text = None
+        with trio.CancelScope(deadline=deadline) as self._listening:
+            text = await connection.receive()
+        self._listening = None
+        return text
+
+    async def _say_what_waits(self, connection: Connection) -> None:
+        """Flush what has collected: the request to sync first, then messages, then operations."""
+        if self._owed is not None:
+            sync, self._owed = self._owed, None
+            await connection.send(encode(sync))
+        while (text := self._outgoing.take()) is not None:
+            await connection.send(text)
+        if self.outbox is not None:
+            operation = self.outbox.next_to_send(trio.current_time())
+            if operation is not None:
+                await connection.send(encode(Operation(operation.key, operation.body)))
+
+    async def _keep_time(self, connection: Connection, heartbeat: Heartbeat | None) -> None:
+        now = trio.current_time()
+        if self.outbox is not None:
+            self.outbox.timed_out(now)
+            self._operate(now)
+        if heartbeat is None:
+            return
+        match heartbeat.verdict(now, connection.heard_at):
+            case Verdict.PING if self._config.heartbeat_by_application:
+                await connection.send(APPLICATION_PING)
+            case Verdict.PING:
+                await connection.ping()
+            case Verdict.DEAD:
+                raise ConnectionLostError(NoticedBy.HEARTBEAT, reason="no answer to a ping")
+            case Verdict.WAIT:
+                pass
+
+    def _operate(self, now: float) -> None:
+        """Enqueue what the user has done until now, connected or not."""
+        rate = self._config.operation_rate
+        if self.outbox is None or rate is None:
+            return
+        while self._next_operation_at <= now:
+            self.outbox.enqueue("", self._next_operation_at)
+            self._next_operation_at += 1 / rate
+
+    def _hear(self, text: str) -> None:
+        match decode(text):
+            case Event() as event:
+                if self._gaps is not None:
+                    self._gaps.on_event(event)
+                if self.cursor is not None:
+                    self._apply(self.cursor.on_event(event))
+            case Batch() as batch if self.cursor is not None:
+                self.n_delta_sync += self._is_reconnect
+                self._apply(self.cursor.on_batch(batch))
+            case Snapshot() as snapshot if self.cursor is not None:
+                self._apply(self.cursor.on_snapshot(snapshot))
+            case Ack() as ack if self.outbox is not None:
+                self.outbox.acknowledged(ack.key)
+            case Nack() as nack if self.outbox is not None:
+                self.outbox.rejected(nack.key, nack.reason)
+            case None if text != APPLICATION_PONG:
+                self._on_text(text)
+
+    def _apply(self, update: Update) -> None:
+        """Take in what the cursor makes of something that has arrived."""
+        if update.refreshed is not None:
+            self.n_full_refresh += self._is_reconnect
+        if update.refreshed is not None or update.applied:
+            self._on_update(update)
+        if update.ask is not None:
+            self._owed = update.ask
+        if self.cursor is not None and self.cursor.synced and math.isnan(self.synced_at):
+            self.synced_at = trio.current_time()
+
+
+def operation_phase(seed: int, client: int, rate: float | None) -> float:
+    """Seconds before a client's user first does something: uniform within one interval."""
+    if rate is None:
+        return math.inf
+    return uniform(seed, Purpose.OPERATION, client) / rate
