@@ -171,8 +171,16 @@ def _higher_peak(fastest: str, summaries: Mapping[str, Summary]) -> str:
 def _never_recovers(names: Sequence[str], summaries: Mapping[str, Summary]) -> str:
     if not names:
         return ""
-    shares = listed([_back(summaries[name]) for name in names])
-    return f"{listed(names)} never {'recovers' if len(names) == 1 else 'recover'} ({shares} back)"
+    clauses = []
+    hurried = [name for name in names if _value(summaries[name], "recovered_share") == 1.0]
+    if hurried:
+        clauses.append(f"with {listed(hurried)} not everybody is back when the next outage comes")
+    never = [name for name in names if name not in hurried]
+    if never:
+        shares = listed([_back(summaries[name]) for name in never])
+        verb = "recovers" if len(never) == 1 else "recover"
+        clauses.append(f"{listed(never)} never {verb} ({shares} back)")
+    return "; ".join(clauses)
 
 
 def _back(summary: Summary) -> str:

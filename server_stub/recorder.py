@@ -4,8 +4,17 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from server_stub.messages import Event
 from server_stub.outage import OutageKind, OutageWindow
-from server_stub.tables import LOSSES, OUTAGES, SERVER, SERVICES, TALLIES, TableWriter
+from server_stub.tables import (
+    LOSSES,
+    OUTAGES,
+    PUBLICATIONS,
+    SERVER,
+    SERVICES,
+    TALLIES,
+    TableWriter,
+)
 from server_stub.wire import Identity
 
 INTERVAL = 0.01
@@ -26,9 +35,10 @@ class ServerRecorder:
         """
         self._tables = tuple(
             TableWriter(schema, directory and directory / f"{schema.name}-{node}.arrows")
-            for schema in (SERVER, LOSSES, OUTAGES, SERVICES, TALLIES)
+            for schema in (SERVER, LOSSES, OUTAGES, SERVICES, PUBLICATIONS, TALLIES)
         )
-        self.server, self.losses, self.outages, self.services, self._tallies = self._tables
+        self.server, self.losses, self.outages, self.services = self._tables[:4]
+        self._publications, self._tallies = self._tables[4:]
         self.totals = dict.fromkeys(_COUNTED, 0)
         self._node = node
         self._interval: int | None = None
@@ -65,6 +75,10 @@ class ServerRecorder:
         """An outage as it really happened; an infinite end lies past the end of the run."""
         kind = list(OutageKind).index(window.kind)
         self.outages.append(window.index, kind, self._node, starts_at, ends_at)
+
+    def publication(self, event: Event, now: float) -> None:
+        """Something happened that subscribers hear of."""
+        self._publications.append(now, event.epoch, event.id)
 
     def tallies(self, n_applied: Mapping[int, int], n_reapplied: Mapping[int, int]) -> None:
         """What was done for each client, at the end of the run."""

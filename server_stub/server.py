@@ -125,7 +125,9 @@ class Server:
         for number in itertools.count():
             await trio.sleep_until(origin + number / rate)
             await self._thawed.passed()
-            event = self._backend.publish(trio.current_time())
+            now = trio.current_time()
+            event = self._backend.publish(now)
+            self._recorder.publication(event, now)
             for session in self._sessions:
                 if session.is_subscribed:
                     session.tell(event)
@@ -298,7 +300,11 @@ class Server:
 
     async def _answer(self, stream: Stream, handshake: Handshake, spawn: Spawn) -> None:
         now = trio.current_time()
-        session = Session(identity_of(handshake.target) or self._foreigner(), stream, spawn)
+        ours = identity_of(handshake.target)
+        session = Session(ours or self._foreigner(), stream, spawn)
+        # Herd's clients hear of events from the start, also those that never ask what they missed;
+        # to a foreign client, which asks by a Sync, such texts would be gibberish.
+        session.is_subscribed = ours is not None
         self._recorder.count(now, "arrivals")
         self._finish_services(now)
         try:

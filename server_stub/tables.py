@@ -155,6 +155,15 @@ SERVICES = Schema(
     ),
 )
 
+PUBLICATIONS = Schema(
+    name="publications",
+    columns=(
+        Column(name="at", dtype="f8", unit="s", meaning=f"when it was published, {_AT}"),
+        Column(name="epoch", dtype="u4", meaning="the history that the event is part of"),
+        Column(name="event", dtype="u4", meaning="its id, from 1 in each epoch"),
+    ),
+)
+
 TALLIES = Schema(
     name="tallies",
     columns=(

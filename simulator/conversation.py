@@ -38,7 +38,6 @@ class Conversation:
 
     __slots__ = (
         "_config",
-        "_gaps",
         "_is_offline",
         "_is_reconnect",
         "_listening",
@@ -48,6 +47,7 @@ class Conversation:
         "_outgoing",
         "_owed",
         "cursor",
+        "gaps",
         "n_delta_sync",
         "n_full_refresh",
         "outbox",
@@ -81,8 +81,8 @@ class Conversation:
         self._is_offline = False
         self._is_reconnect = False
         self._owed: Sync | None = None
-        self._gaps = GapCounter() if config.sync == "none" else None
         self.outbox = outbox
+        self.gaps = GapCounter() if config.sync == "none" else None
         self.cursor = None if config.sync == "none" else Cursor(always_full=config.sync == "full")
         self.synced_at = math.nan
         self.n_delta_sync = 0
@@ -90,14 +90,18 @@ class Conversation:
 
     @property
     def n_events_missed(self) -> int:
-        """Events that were published and never reached this client."""
-        return self._gaps.n_missed if self._gaps is not None else 0
+        """Events that never reached this client, as far as it can tell."""
+        return self.gaps.n_missed if self.gaps is not None else 0
 
     def send(self, text: str) -> Offered:
         """Send a text now, or as soon as there is a connection."""
         offered = self._outgoing.offer(text)
         self._interrupt()
         return offered
+
+    def finish(self, now: float) -> None:
+        """The run is over: what the user did until now stands in the outbox, connected or not."""
+        self._operate(now)
 
     def go_offline(self) -> None:
         """The network is gone: the connection, if there is one, is lost."""
@@ -198,8 +202,8 @@ class Conversation:
     def _hear(self, text: str) -> None:
         match decode(text):
             case Event() as event:
-                if self._gaps is not None:
-                    self._gaps.on_event(event)
+                if self.gaps is not None:
+                    self.gaps.on_event(event)
                 if self.cursor is not None:
                     self._apply(self.cursor.on_event(event))
             case Batch() as batch if self.cursor is not None:

@@ -30,6 +30,8 @@ from simulator.scenario_files import DEFAULT, load_scenario
 
 ENGINES = ("live", "virtual")
 """The engines that exist."""
+AS_WRITTEN = "as-written"
+"""Label of a comparison's run in which every cohort keeps its own policy."""
 RUNS = Path("herd-runs")
 """Where new run directories go, unless told otherwise."""
 
@@ -120,15 +122,14 @@ def compare(
     scenario = _scenario(scenario)
     directory = out or new_directory(scenario, engine)
     conduct = _engine(engine)
-    chosen = policies_to_compare(scenario, [policy_named(policy) for policy in policies])
+    herds = herds_to_compare(scenario, [policy_named(policy) for policy in policies])
     results: dict[str, RunResult] = {}
     summaries: dict[str, dict[str, Any]] = {}
     with fresh_directory(directory, force=force):
         write_json(directory / COMPARISON, summaries)
-        for label, policy in chosen.items():
+        for label, herd in herds.items():
             out_of_run = directory / label
             prepare_directory(out_of_run)
-            herd = scenario.with_policy(policy)
             try:
                 results[label] = conduct(herd, out=out_of_run, watch=watch(label))
             except (RunFailedError, KeyboardInterrupt):
@@ -181,9 +182,21 @@ def _scenario(source: Scenario | str | Path) -> Scenario:
     return source if isinstance(source, Scenario) else load_scenario(source)
 
 
-def policies_to_compare(scenario: Scenario, chosen: Sequence[Policy] = ()) -> dict[str, Policy]:
-    """The policies of a comparison by label: those chosen, else the scenario's own."""
-    return label_policies(chosen or scenario.compare or (scenario.client.policy,))
+def herds_to_compare(scenario: Scenario, chosen: Sequence[Policy] = ()) -> dict[str, Scenario]:
+    """The herds of a comparison by label.
+
+    Those of the policies chosen or else listed in the scenario, each in the place of every
+    cohort's. A scenario whose cohorts differ in their policies is also run as it is written,
+    unless policies are chosen; and so is one that lists none.
+    """
+    policies = label_policies(chosen or scenario.compare)
+    herds = {label: scenario.with_policy(policy) for label, policy in policies.items()}
+    if chosen:
+        return herds
+    own = label_policies([cohort.policy for cohort in scenario.cohorts])
+    if len(own) > 1:
+        return {AS_WRITTEN: scenario, **herds}
+    return herds or {label: scenario for label in own}
 
 
 def label_policies(policies: Sequence[Policy]) -> dict[str, Policy]:

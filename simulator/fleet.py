@@ -100,6 +100,7 @@ class Fleet:
             for path in self._paths:
                 path.heal()
             for client in self._clients:
+                client.conversation.finish(trio.current_time())
                 self._recorder.account(client.number, client.conversation)
 
     def _client(self, number: int, due_at: float) -> Client:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from server_stub.tables import (
     LOSSES,
     OUTAGES,
+    PUBLICATIONS,
     SERVER,
     SERVICES,
     TALLIES,
@@ -50,15 +51,11 @@ RAW_GIVE_UPS = Schema(
 RAW_ACCOUNTS = Schema(
     name="accounts",
     columns=(
-        *_like(
-            CLIENTS,
-            "client",
-            "synced_at",
-            "n_delta_sync",
-            "n_full_refresh",
-            "n_events_missed",
-            "n_operations",
-        ),
+        *_like(CLIENTS, "client", "synced_at", "n_delta_sync", "n_full_refresh"),
+        Column(name="n_heard", dtype="u4", meaning="events heard; 0 for a client that syncs"),
+        Column(name="epoch", dtype="u4", meaning="of the last event heard; 0 for none"),
+        Column(name="event", dtype="u4", meaning="id of the last event heard; 0 for none"),
+        *_like(CLIENTS, "n_operations"),
         Column(name="n_unanswered", dtype="u4", meaning="operations that still wait"),
         Column(name="n_set_aside", dtype="u4", meaning="operations rejected for good"),
     ),
@@ -78,6 +75,7 @@ class RawTables:
     outages: Columns = field(default_factory=OUTAGES.empty)
     server: Columns = field(default_factory=SERVER.empty)
     services: Columns = field(default_factory=SERVICES.empty)
+    publications: Columns = field(default_factory=PUBLICATIONS.empty)
     tallies: Columns = field(default_factory=TALLIES.empty)
 
 
@@ -90,6 +88,7 @@ RAW_TABLES = {
     "outages": OUTAGES,
     "server": SERVER,
     "services": SERVICES,
+    "publications": PUBLICATIONS,
     "tallies": TALLIES,
 }
 """The schemas of the raw tables by name, which is also the name of their streams."""

@@ -67,13 +67,15 @@ class FleetRecorder:
 
     def account(self, client: int, conversation: Conversation) -> None:
         """What came of a client's events and operations, at the end of the run."""
-        outbox = conversation.outbox
+        outbox, gaps = conversation.outbox, conversation.gaps
         self._accounts.append(
             client,
             conversation.synced_at,
             conversation.n_delta_sync,
             conversation.n_full_refresh,
-            conversation.n_events_missed,
+            0 if gaps is None else gaps.n_heard,
+            0 if gaps is None or gaps.epoch is None else gaps.epoch,
+            0 if gaps is None else gaps.last,
             0 if outbox is None else outbox.n_enqueued,
             0 if outbox is None else outbox.n_pending,
             0 if outbox is None else outbox.n_set_aside,

@@ -35,6 +35,12 @@ _EPISODE = Column(
     name="episode", dtype="u4", meaning="the client's n-th loss of connection; 0 is the ramp"
 )
 
+
+def _count(name: str, meaning: str) -> Column:
+    """What a client counted; a process that was killed leaves no account of its clients."""
+    return Column(name=name, dtype="f8", meaning=f"{meaning}; NaN if not observed")
+
+
 ATTEMPTS = Schema(
     name="attempts",
     columns=(
@@ -72,14 +78,15 @@ CLIENTS = Schema(
         _COHORT,
         Column(name="gave_up_at", dtype="f8", unit="s", meaning=f"{_AT}; NaN if it never did"),
         Column(name="synced_at", dtype="f8", unit="s", meaning=f"{_AT}; NaN if not observed"),
-        Column(name="n_delta_sync", dtype="u4", meaning="reconnects that replayed what was missed"),
-        Column(name="n_full_refresh", dtype="u4", meaning="reconnects that fetched everything"),
-        Column(name="n_events_missed", dtype="u4", meaning="events that never arrived"),
-        Column(name="n_operations", dtype="u4", meaning="operations issued"),
-        Column(name="n_operations_lost", dtype="u4", meaning="operations never applied"),
-        Column(name="n_operations_duplicated", dtype="u4", meaning="operations applied again"),
+        _count("n_delta_sync", "reconnects that replayed what was missed"),
+        _count("n_full_refresh", "whole states fetched after a reconnect"),
+        _count("n_events_missed", "events that never arrive"),
+        _count("n_operations", "operations issued"),
+        _count("n_operations_lost", "operations settled and yet never applied"),
+        _count("n_operations_duplicated", "operations applied again"),
     ),
 )
+"""Counts are over the whole run, the ramp included."""
 
 TABLES = {
     schema.name: schema for schema in (ATTEMPTS, DISCONNECTS, CLIENTS, OUTAGES, SERVER, SERVICES)

@@ -10,7 +10,7 @@ from simulator.cli.checks import Check, check_of, parse_check
 from simulator.cli.options import Asked
 from simulator.core.backoff import BASIC, Policy
 from simulator.errors import InputError, UnknownNameError
-from simulator.experiment import ENGINES, label_policies, new_directory, policies_to_compare
+from simulator.experiment import ENGINES, herds_to_compare, label_policies, new_directory
 from simulator.rehearsal import rehearse
 from simulator.scenario import Scenario
 from simulator.scenario_files import load_scenario
@@ -23,8 +23,10 @@ class Request:
     """What a running command is to do; all that could be checked beforehand has been."""
 
     scenario: Scenario
-    policies: Mapping[str, Policy]
-    """By label; those to compare, or the one of a single run."""
+    policies: Sequence[Policy]
+    """Those to compare, where the user named any."""
+    labels: Sequence[str]
+    """What the runs are called."""
     checks: Sequence[Check]
     directory: Path
 
@@ -82,16 +84,17 @@ def prepare(asked: Asked, *, several: bool) -> Request:
         raise RuntimeError("there is no scenario, yet nothing is wrong with it")
     if chosen and not several:
         scenario = scenario.with_policy(chosen[0])
-    policies = policies_to_compare(scenario, chosen) if several else _own_policy(scenario)
+    labels = list(herds_to_compare(scenario, chosen)) if several else _own_label(scenario)
     checks += map(check_of, scenario.objective)
     if checks:
         rehearsal = rehearse(scenario)
         for check in checks:
-            mistakes.caught(partial(check.verify, policies, rehearsal))
+            mistakes.caught(partial(check.verify, labels, rehearsal))
     mistakes.raise_any()
     return Request(
         scenario=scenario,
-        policies=policies,
+        policies=chosen,
+        labels=labels,
         checks=checks,
         directory=asked.out or new_directory(scenario, asked.engine),
     )
@@ -151,6 +154,6 @@ def _policy(name: str, known: Mapping[str, Policy]) -> Policy:
     return known[name]
 
 
-def _own_policy(scenario: Scenario) -> Mapping[str, Policy]:
-    """The policy of a single run; cohorts that differ in it count as one under the first."""
-    return label_policies([scenario.cohorts[0].policy])
+def _own_label(scenario: Scenario) -> Sequence[str]:
+    """What a single run is called: after its policy or, if cohorts differ in it, the first one."""
+    return list(label_policies([scenario.cohorts[0].policy]))

@@ -36,7 +36,7 @@ def run(asked: Asked) -> None:
         typer.Exit: With the exit code, when that is not 0.
     """
     request = prepare(asked, several=False)
-    (label,) = request.policies
+    (label,) = request.labels
     with interruption_told(request.directory), Display(quiet=asked.quiet) as display:
         result = experiment.run(
             request.scenario,
@@ -68,11 +68,11 @@ def compare(asked: Asked) -> None:
         typer.Exit: With the exit code, when that is not 0.
     """
     request = prepare(asked, several=True)
-    display = Display(quiet=asked.quiet, n_runs=len(request.policies))
+    display = Display(quiet=asked.quiet, n_runs=len(request.labels))
     with interruption_told(request.directory), display:
         comparison = experiment.compare(
             request.scenario,
-            policies=list(request.policies.values()),
+            policies=request.policies,
             engine=asked.engine,
             out=request.directory,
             force=asked.force,

@@ -85,8 +85,10 @@ class Policy(Settings):
     """Does that retry use up a step of the growth?"""
     max_attempts: Annotated[Count | None, OrNone] = None
     """Retries in a row, an immediate one included, after which the client gives up for good."""
-    reset_after: Annotated[PositiveSeconds | None, OrNone] = None
-    """Seconds connected after which the next loss starts from step 1; "none": any connect does."""
+    reset_after: Annotated[PositiveSeconds | None, OrNone] = 5.0
+    """Seconds connected after which the next loss starts from step 1; "none": any connect does.
+    5 s as in reconnecting-websocket and partysocket: a server that accepts and then drops its
+    clients meets growing delays, not a loop at the shortest one."""
     count_from: Literal["failure", "start"] = "failure"
     """Does a delay count from the end of the failed attempt or from its start?"""
 
@@ -282,6 +284,12 @@ _PHRASES = {
 """What a description says of each setting that is not at its default."""
 
 
+def _phrase(field: str, value: float | bool | str | None) -> str:
+    if field == "reset_after" and value is None:
+        return "starts over on every connect"
+    return _PHRASES[field].format(value)
+
+
 def describe(policy: Policy) -> str:
     """The policy in plain words: "exponential 1 s x2 up to 10 s, full jitter"."""
     growth = f"{policy.growth} {policy.base:g} s"
@@ -295,9 +303,7 @@ def describe(policy: Policy) -> str:
         spread = "" if policy.spread is None else f" of {policy.spread:g}{unit}"
         parts.append(f"{policy.jitter} jitter{spread}")
     parts += [
-        phrase.format(getattr(policy, field))
-        for field, phrase in _PHRASES.items()
-        if _is_set(policy, field)
+        _phrase(field, getattr(policy, field)) for field in _PHRASES if _is_set(policy, field)
     ]
     return ", ".join(parts)
 
@@ -349,7 +355,7 @@ def resolve_policy(value: Any) -> Any:  # noqa: ANN401 - whatever a TOML file ho
 def _overridden(policy: Policy, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of `policy` after `changes`, less those that the changes made meaningless."""
     settings = policy.model_dump()
-    optional = {field for field, info in Policy.model_fields.items() if info.default is None}
+    optional = {field for field, info in Policy.model_fields.items() if OrNone in info.metadata}
     changed: dict[str, Any] = {
         field: None if value == "none" and field in optional else value
         for field, value in {**settings, **changes}.items()

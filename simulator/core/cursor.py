@@ -113,26 +113,18 @@ class Cursor:
         """The whole state has arrived."""
         if snapshot.epoch < self._floor:
             return _NOTHING
-        if snapshot.epoch == self.epoch and snapshot.latest < self.last + (
-            self._asked != FULL_SYNC
-        ):
-            # A duplicate, or live events have overtaken the answer: there is nothing new in it.
-            if self._is_answer(snapshot):
+        self._floor = snapshot.epoch
+        full_asked = self._asked == FULL_SYNC
+        if snapshot.epoch == self.epoch and snapshot.latest < self.last + (not full_asked):
+            # A duplicate, or live events have overtaken the answer: there is nothing new in it. A
+            # state that answers for a delta goes further than the question; a duplicate does not.
+            if full_asked or (self._asked is not None and snapshot.latest > self._asked.after):
                 self._asked = None
-                self._floor = snapshot.epoch
             return self._update(self.last)
         self._asked = None
-        self._floor = self.epoch = snapshot.epoch
+        self.epoch = snapshot.epoch
         self.last = snapshot.latest
         return self._update(self.last)._replace(refreshed=snapshot)
-
-    def _is_answer(self, snapshot: Snapshot) -> bool:
-        """Is it what was asked for, rather than the duplicate of an earlier answer?
-
-        A server refuses a delta only if its state goes further than the cursor.
-        """
-        asked = self._asked
-        return asked is not None and (asked == FULL_SYNC or snapshot.latest > asked.after)
 
     def _on_unusable(self, batch: Batch) -> Update:
         """A batch from another epoch, or one that begins too late."""

@@ -49,8 +49,7 @@ def throttled(
     shift = phase * LONG_WAKE_UP
     at = _next_tick(due_at, SHORT_WAKE_UP, shift)
     if chained and at >= hidden_since + HIDDEN_FOR_LONG:
-        long_since = max(due_at, hidden_since + HIDDEN_FOR_LONG)
-        return _next_tick(long_since, LONG_WAKE_UP, shift)
+        return _next_tick(at, LONG_WAKE_UP, shift)
     return at
 
 

@@ -86,6 +86,7 @@ def test_a_restart_that_loses_the_log_begins_another_epoch_from_1():
     assert log.publish(4.0) == 1
     assert log.since(1, 1, now=4.0) == Full(FullReason.OTHER_EPOCH, 1)
     assert log.since(2, 0, now=4.0) == Delta(1, 1)
+    assert len(log) == 1
 
 
 def test_a_restart_that_the_log_survives_changes_nothing():

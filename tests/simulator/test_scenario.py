@@ -261,7 +261,7 @@ def test_a_scenario_written_as_toml_reads_back_the_same(scenario):
             'outage = [{starts_at = 1.0, down_for = 1.0, kind = "flood"}]',
             "outage.0.kind",
             "'flood'",
-            "allowed: one of 'graceful', 'crash' or 'freeze'",
+            "allowed: one of 'graceful', 'crash', 'freeze' or 'network'",
         ),
         (
             "outage = [{starts_at = 1.0, down_for = 1.0, count = 3}]",

@@ -110,3 +110,8 @@ def test_news_does_not_overrule_the_server(due_at, now, u, window, not_before):
 def test_without_a_window_a_retry_is_at_once():
     """As most libraries do it."""
     assert sooner(0.0, 100.0, 0.7, 0.0) == 100.0
+
+
+def test_what_is_due_at_the_very_instant_of_the_news_is_spread():
+    """A herd that was due together is a herd still."""
+    assert sooner(100.0, 100.0, 0.5, 4.0) == 102.0

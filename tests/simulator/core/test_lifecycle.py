@@ -235,9 +235,9 @@ def test_a_long_retry_after_does_not_grow_the_delay():
 # The counter
 
 
-def test_any_connection_resets_the_counter_by_default():
+def test_without_reset_after_any_connection_resets_the_counter():
     """The next loss starts from the first delay again."""
-    life = lifecycle(DOUBLING)
+    life = lifecycle(DOUBLING.model_copy(update={"reset_after": None}))
     open_at(life, 0.0)
     delays_of(life, 4)
     life.dial()

@@ -264,8 +264,13 @@ def test_an_answer_to_what_was_not_sent_changes_nothing(flushing, strange):
 def test_an_answer_before_the_first_send_changes_nothing(outbox):
     """Keys can be guessed; an operation that was never sent cannot have been applied."""
     outbox.enqueue("a", 0.0)
+    outbox.enqueue("b", 0.0)
     assert not outbox.acknowledged(key(0))
-    assert counts(outbox) == (1, 0, 0, 1)
+    outbox.connected(0.0)
+    outbox.next_to_send(0.0)
+    assert outbox.acknowledged(key(0))
+    assert not outbox.acknowledged(key(1))
+    assert counts(outbox) == (2, 1, 0, 1)
 
 
 # Reopening

@@ -59,6 +59,17 @@ def test_a_wake_up_is_its_own_wake_up(due_at, hidden_since, phase, chained):
     assert throttled(at, hidden_since, phase=phase, chained=chained) == at
 
 
+@pytest.mark.parametrize("hidden_for", [0.0, HIDDEN_FOR_LONG])
+def test_rounding_loses_no_wake_up(hidden_for):
+    """A tick is its own tick, and an instant just after it waits for the next."""
+    for number in range(2000):
+        phase, hidden_since = (number % 97) / 97, 12.3 * number
+        at = throttled(hidden_since + hidden_for, hidden_since, phase=phase)
+        assert throttled(at, hidden_since, phase=phase) == at
+        after = math.nextafter(at, math.inf)
+        assert throttled(after, hidden_since, phase=phase) > after
+
+
 @given(INSTANTS, st.floats(0.0, 1000.0), INSTANTS, PHASES, st.booleans())
 def test_timers_keep_their_order(due_at, gap, hidden_since, phase, chained):
     """What is due later never runs earlier."""

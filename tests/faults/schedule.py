@@ -1,0 +1,71 @@
+"""What is played: a scenario, what users do meanwhile, and what kind of wire lies in between."""
+
+import tomllib
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import tomli_w
+
+from simulator.scenario import Scenario, parse
+
+
+class Act(NamedTuple):
+    """Something that happens to one client."""
+
+    at: float
+    """Seconds on the run's clock."""
+    client: int
+    what: str
+    """"text", "big-text", "operation" (an invalid one), "offline", "online", "hide", "show" or
+    "close"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """One test."""
+
+    scenario: Scenario
+    """Its outages are counted from the clock's start, the ramp included; its horizon is not used."""
+    acts: tuple[Act, ...] = ()
+    latency: float = 0.0
+    """Seconds that bytes travel at most, each way; 0 for a network that delivers at once."""
+    piece: int | None = None
+    """Bytes that arrive at once, at most; None for all of them."""
+
+    @property
+    def calm_at(self) -> float:
+        """When the last outage has healed and the last act is over."""
+        return max(
+            [self.scenario.last_outage_end, *(act.at for act in self.acts)],
+        )
+
+    def with_scenario(self, **changes: object) -> "Schedule":
+        """The same with another scenario, checked anew.
+
+        Raises:
+            ScenarioError: The changes do not fit together.
+        """
+        fields = {
+            field: getattr(self.scenario, field)
+            for field in type(self.scenario).model_fields
+        }
+        return replace(self, scenario=Scenario(**{**fields, **changes}))
+
+    def to_toml(self) -> str:
+        """The whole schedule; `from_toml` reads it back, and `python -m tests.faults` plays it."""
+        fields = {
+            "wire": {"latency": self.latency, **({"piece": self.piece} if self.piece else {})},
+            "act": [act._asdict() for act in self.acts],
+            "scenario": tomllib.loads(self.scenario.to_toml()),
+        }
+        return tomli_w.dumps(fields)
+
+    @classmethod
+    def from_toml(cls, text: str) -> "Schedule":
+        """Read a schedule that was written by `to_toml`."""
+        data = tomllib.loads(text)
+        return cls(
+            scenario=parse(data["scenario"], source="schedule"),
+            acts=tuple(Act(**act) for act in data["act"]),
+            **data["wire"],
+        )
