@@ -38,10 +38,15 @@ _ROWS: Mapping[str, tuple[str, Callable[[Any], str]]] = MappingProxyType(
         "peak_arrival_rate_up_1s": ("peak arrivals, server up (1 s)", per_second),
         "amplification": ("attempts per client", "{:,.1f}".format),
         "wasted_share": ("service wasted", percent),
+        "n_events_missed": ("events missed", "{:,}".format),
+        "n_full_refresh": ("full refreshes", "{:,}".format),
+        "n_operations_lost": ("operations lost", "{:,}".format),
         "verdict": ("verdict", str),
     }
 )
 """What a comparison shows: the metric, what it is called here, and how it is written."""
+_OPTIONAL = frozenset({"n_events_missed", "n_full_refresh", "n_operations_lost"})
+"""Shown only where some run has events, or operations, at all."""
 
 
 def comparison_table(summaries: Mapping[str, Summary]) -> Table:
@@ -56,6 +61,8 @@ def comparison_table(summaries: Mapping[str, Summary]) -> Table:
     rows = [
         (label, *(_cell(summary, metric, write) for summary in summaries.values()))
         for metric, (label, write) in _ROWS.items()
+        if metric not in _OPTIONAL
+        or any(metric not in summary["unmeasured"] for summary in summaries.values())
     ]
     return Table(headers=("metric", *summaries), rows=tuple(rows))
 

@@ -72,19 +72,21 @@ def shade_outages(
     """
     ax.set_xlim(0.0, until)
     ax.set_xlabel("time (s)")
+    spans = spans_of(result, end_of_observation(result))
     outages = tuple(
         ax.axvspan(
             span.starts_at, min(span.ends_at, until), color=BLACK, alpha=0.09, lw=0, zorder=zorder
         )
-        for span in spans_of(result, end_of_observation(result))
+        for span in spans
     )
-    if outages:
-        _label_span(ax, outages[0], "outage")
+    texts = ["network cut" if span.on_the_network else "outage" for span in spans]
+    for line, text in enumerate(dict.fromkeys(texts)):  # The first of each; the two may overlap.
+        _label_span(ax, outages[texts.index(text)], text, line=line)
     return outages
 
 
-def _label_span(ax: Axes, span: Rectangle, text: str) -> None:
-    """Say at the top of a shaded span what it is, if there is room."""
+def _label_span(ax: Axes, span: Rectangle, text: str, *, line: int = 0) -> None:
+    """Say at the top of a shaded span, or some lines below, what it is, if there is room."""
     left, right = ax.get_xlim()
     room = n_characters(ax, _NOTE_SIZE) * span.get_width() / (right - left)
     if room < len(text):
@@ -93,7 +95,7 @@ def _label_span(ax: Axes, span: Rectangle, text: str) -> None:
         text,
         (span.get_x() + span.get_width() / 2, 1.0),
         xycoords=("data", "axes fraction"),
-        xytext=(0, -2),
+        xytext=(0, -2 - 1.3 * _NOTE_SIZE * line),
         textcoords="offset points",
         ha="center",
         va="top",

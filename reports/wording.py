@@ -7,7 +7,7 @@ from typing import Any
 
 from simulator.core.outcomes import Outcome
 from simulator.metrics.episodes import end_of_observation
-from simulator.metrics.recovery import spans_of
+from simulator.metrics.recovery import Span, spans_of
 from simulator.metrics.series import share_connected
 from simulator.metrics.states import FleetState
 from simulator.results import RunResult
@@ -67,17 +67,29 @@ def listed(words: Sequence[str]) -> str:
 
 
 def setting(result: RunResult) -> str:
-    """What the herd is up against: "1,000 clients, server down for 6.0 s"."""
+    """What the herd is up against: "1,000 clients, server down for 6.0 s".
+
+    While a server is well and only paths to it are cut, it is the network that is down.
+    """
     spans = spans_of(result, end_of_observation(result))
     clients = f"{result.scenario.n_clients:,} clients"
     if not spans:
         return f"{clients}, no outage"
+    parts = [
+        f"{what} down {_how_long([span for span in spans if span.on_the_network is on_the_network])}"
+        for what, on_the_network in (("server", False), ("network", True))
+        if any(span.on_the_network is on_the_network for span in spans)
+    ]
+    return ", ".join([clients, *parts])
+
+
+def _how_long(spans: Sequence[Span]) -> str:
     longest = max(span.ends_at - span.starts_at for span in spans)
     if math.isinf(longest):
-        return f"{clients}, server down to the end"
+        return "to the end"
     if len(spans) == 1:
-        return f"{clients}, server down for {seconds(longest)}"
-    return f"{clients}, server down {len(spans)} times, for up to {seconds(longest)}"
+        return f"for {seconds(longest)}"
+    return f"{len(spans)} times, for up to {seconds(longest)}"
 
 
 def back(result: RunResult, summary: Mapping[str, Any]) -> str:

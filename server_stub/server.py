@@ -182,6 +182,7 @@ class Server:
             self._port.hold()
         for stream in self._unread:
             stream.reset()
+        self._unread.clear()
         graceful = window.kind is OutageKind.GRACEFUL
         for visit in self._desk.clear():
             if graceful:
@@ -282,14 +283,17 @@ class Server:
             stream.close()
 
     async def _read_request(self, stream: Stream) -> Handshake | None:
+        """What a peer asks for; None if it takes too long, or if the node went down meanwhile."""
+        handshake = None
         try:
             with trio.move_on_after(self._config.request_timeout):
-                return await Handshake.read(stream)
-            return None
+                handshake = await Handshake.read(stream)
         finally:
             await self._thawed.passed()
+            was_reset = stream not in self._unread
             self._unread.pop(stream, None)
             self._changed(trio.current_time())
+        return None if was_reset else handshake
 
     async def _hear(self, stream: Stream) -> bytes:
         """What a peer says next; a frozen server hears nothing, not even that it has left."""
@@ -340,7 +344,7 @@ class Server:
         self._changed(now)
         with visit.waiting:
             # Before the 101 a client has nothing to say: whatever arrives is its farewell.
-            with suppress(OSError):
+            with suppress(OSError, trio.ClosedResourceError):
                 await self._hear(session.stream)
             now = trio.current_time()
             self._finish_services(now)

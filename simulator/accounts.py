@@ -35,7 +35,7 @@ def settle_accounts(raw: RawTables, *, syncs: NDArray[np.bool_]) -> Mapping[str,
     }
     return {
         **{name: account[name] for name in ("synced_at", "n_delta_sync", "n_full_refresh")},
-        "n_events_missed": np.where(syncs, 0 * account["n_heard"], _missed(raw, account)),
+        "n_events_missed": np.where(syncs, 0.0, 1.0) * _missed(raw, account),
         "n_operations": account["n_operations"],
         **_operations(raw.tallies, account),
     }
@@ -86,7 +86,8 @@ def _operations(tallies: Columns, account: Mapping[str, Counts]) -> Mapping[str,
     """
     row = find(np.arange(account["n_operations"].size), tallies["client"])
     n_applied, n_reapplied = (
-        np.append(tallies[name].astype(np.float64), 0.0)[row] for name in ("n_applied", "n_reapplied")
+        np.append(tallies[name].astype(np.float64), 0.0)[row]
+        for name in ("n_applied", "n_reapplied")
     )
     n_done = account["n_operations"] - account["n_unanswered"] - account["n_set_aside"]
     if not tallies["client"].size and np.nansum(n_done):
@@ -94,5 +95,5 @@ def _operations(tallies: Columns, account: Mapping[str, Counts]) -> Mapping[str,
         return {"n_operations_lost": unknown, "n_operations_duplicated": unknown}
     return {
         "n_operations_lost": np.maximum(n_done - n_applied, 0.0),
-        "n_operations_duplicated": n_reapplied + 0 * n_done,
+        "n_operations_duplicated": np.where(np.isnan(n_done), np.nan, n_reapplied),
     }

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from server_stub.outage import OutageKind
 from server_stub.tables import OUTAGES, SERVER, SERVICES, Columns, Schema
-from simulator.core.outcomes import Cause
-from simulator.keys import episode_keys, find, find_last
+from simulator.accounts import settle_accounts
+from simulator.core.outcomes import Cause, NoticedBy
+from simulator.keys import episode_keys, find, find_last, running_maximum
 from simulator.raw_tables import RAW_TABLES, RawTables
 from simulator.results import (
     ATTEMPTS,
@@ -25,6 +26,8 @@ from simulator.results import (
     select,
 )
 from simulator.scenario import Scenario
+
+_NETWORK = list(OutageKind).index(OutageKind.NETWORK)
 
 
 def assemble(
@@ -58,7 +61,7 @@ def assemble(
         scenario=scenario,
         attempts=_attempts(raw.attempts, disconnects, cohort_of),
         disconnects=disconnects,
-        clients=_clients(raw.give_ups, cohort_of),
+        clients=_clients(raw, scenario, cohort_of),
         outages=outages,
         server=_table(SERVER, raw.server, by=("at", "node")),
         services=_table(SERVICES, raw.services, by=("at",)),
@@ -119,21 +122,19 @@ def _outages(raw: RawTables, scenario: Scenario) -> Columns:
 def _disconnects(raw: RawTables, outages: Columns) -> Columns:
     """Each loss with the server's side of it: when it broke, in which outage, from what cause.
 
-    The server may record more than one break of a connection: a freeze that nobody noticed, then
-    a crash. The last one before the client noticed is what it noticed. Where there is none (the
-    server is not ours, or was killed), the loss counts from its notice, as part of the latest
-    outage.
+    Where there is no record (the server is not ours, or was killed), the loss counts from its
+    notice, as part of the server's latest outage: what cuts a path always leaves a record.
     """
     columns, losses = raw.disconnects, raw.losses
     noticed_at = columns["noticed_at"]
-    connection = {"client": columns["client"], "episode": columns["episode"] - 1}
-    row = find_last(
-        episode_keys(connection), noticed_at, keys=episode_keys(losses), at=losses["broke_at"]
-    )
+    row = _noticed_losses(columns, losses, outages)
     recorded = row >= 0
+    of_the_server = outages["kind"] != _NETWORK
     broke_at = np.where(recorded, np.append(losses["broke_at"], np.nan)[row], noticed_at)
     outage = np.where(
-        recorded, np.append(losses["outage"], -1)[row], _latest_outage(outages, noticed_at)
+        recorded,
+        np.append(losses["outage"], -1)[row],
+        _latest_outage(select(outages, of_the_server), noticed_at),
     )
     cause = np.where(recorded, _causes(outages, outage), Cause.SERVER_LOST)
     return _table(
@@ -141,6 +142,53 @@ def _disconnects(raw: RawTables, outages: Columns) -> Columns:
         {**columns, "outage": outage, "broke_at": broke_at, "cause": cause},
         by=("noticed_at", "client"),
     )
+
+
+def _noticed_losses(disconnects: Columns, losses: Columns, outages: Columns) -> NDArray[np.intp]:
+    """Which record of a connection's break is the one that its client noticed; -1 for none.
+
+    There can be several: a freeze that nobody noticed, then a crash; or a restart behind a path
+    that was cut, so that the close frame arrives late or never. A client that was told (by a close
+    frame, a reset or an end) was told of the last thing that the server did before. One that
+    noticed a silence noticed what began it, so that a break within a longer one is none.
+
+    Args:
+        disconnects: The raw ones, n of them.
+        losses: The records.
+        outages: The finished table.
+
+    Returns:
+        Rows of `losses`, shape (n,).
+    """
+    connection = {"client": disconnects["client"], "episode": disconnects["episode"] - 1}
+    wanted, keys = episode_keys(connection), episode_keys(losses)
+
+    def last_of(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        found = find_last(
+            wanted, disconnects["noticed_at"], keys=keys[rows], at=losses["broke_at"][rows]
+        )
+        return np.append(rows, -1)[found]
+
+    kind = np.append(outages["kind"], -1)[find(losses["outage"], outages["outage"])]
+    told = last_of(np.flatnonzero(kind != _NETWORK))
+    silent_since = last_of(np.flatnonzero(~_within_another(losses, outages)))
+    broke_at = np.append(losses["broke_at"], -np.inf)
+    was_told = ~np.isin(disconnects["noticed_by"], (NoticedBy.HEARTBEAT, NoticedBy.OFFLINE))
+    return np.where(was_told & (broke_at[told] >= broke_at[silent_since]), told, silent_since)
+
+
+def _within_another(losses: Columns, outages: Columns) -> NDArray[np.bool_]:
+    """Whether a connection was broken by an earlier outage that was still on, shape (n_losses,)."""
+    ends_at = np.full(outages["outage"].max(initial=-1) + 2, -np.inf)  # The last is for none: -1.
+    np.maximum.at(ends_at, outages["outage"], outages["ends_at"])
+    keys = episode_keys(losses)
+    order = np.lexsort([losses["broke_at"], keys])
+    latest_end = running_maximum(ends_at[losses["outage"][order]], keys[order])
+    follows = np.diff(keys[order], prepend=np.uint64(0)) == 0
+    follows[:1] = False
+    within = np.empty(order.size, dtype=np.bool_)
+    within[order] = follows & (losses["broke_at"][order] < np.roll(latest_end, 1))
+    return within
 
 
 def _latest_outage(outages: Columns, at: NDArray[np.float64]) -> NDArray[np.integer]:
@@ -169,18 +217,17 @@ def _attempts(raw: Columns, disconnects: Columns, cohort_of: NDArray[np.uint16])
     return _table(ATTEMPTS, columns, by=("started_at", "client"))
 
 
-def _clients(give_ups: Columns, cohort_of: NDArray[np.uint16]) -> Columns:
-    """One row per client; what nobody observes yet is NaN or 0."""
-    n_clients = cohort_of.size
-    unobserved = {
-        column.name: np.full(n_clients, np.nan if column.dtype == "f8" else 0, column.dtype)
-        for column in CLIENTS.columns
-    }
-    gave_up_at = np.full(n_clients, np.nan)
-    gave_up_at[give_ups["client"]] = give_ups["gave_up_at"]
-    columns: Columns = {
-        "client": np.arange(n_clients),
-        "cohort": cohort_of,
-        "gave_up_at": gave_up_at,
-    }
-    return as_table(CLIENTS, {**unobserved, **columns})
+def _clients(raw: RawTables, scenario: Scenario, cohort_of: NDArray[np.uint16]) -> Columns:
+    """One row per client; what nobody observed is NaN."""
+    gave_up_at = np.full(cohort_of.size, np.nan)
+    gave_up_at[raw.give_ups["client"]] = raw.give_ups["gave_up_at"]
+    syncs = np.array([cohort.sync != "none" for cohort in scenario.cohorts])[cohort_of]
+    return as_table(
+        CLIENTS,
+        {
+            "client": np.arange(cohort_of.size),
+            "cohort": cohort_of,
+            "gave_up_at": gave_up_at,
+            **settle_accounts(raw, syncs=syncs),
+        },
+    )

@@ -51,6 +51,7 @@ class Client:
         "_config",
         "_ended",
         "_hidden_since",
+        "_is_waiting",
         "_life",
         "_lifecycle",
         "_listener_errors",
@@ -119,6 +120,7 @@ class Client:
         self._hidden_since: float | None = None
         self._restarting = False
         self._wake_ups = 0
+        self._is_waiting = False
         self._status: Status | None = None
         self._life = trio.CancelScope()
         self._waiting = trio.CancelScope()
@@ -217,12 +219,14 @@ class Client:
         start is counted back from the dial: whatever this machine was late, the record shows.
         """
         rtt = self._config.rtt
+        self._is_waiting = True
         while True:
             with trio.CancelScope(deadline=self._due_at() + rtt) as self._waiting:
                 await trio.sleep_forever()
             now = trio.current_time()
             if now >= self._due_at() + rtt:
                 break
+        self._is_waiting = False
         self._lifecycle.due_at = self._due_at()
         if self._lifecycle.state is not State.CONNECTING:
             self._lifecycle.dial()
@@ -330,7 +334,7 @@ class Client:
 
     def _dial_sooner(self) -> None:
         """An outside event says that now is a good time; so it says to many others."""
-        if self._lifecycle.state is not State.BACKING_OFF:
+        if not self._is_waiting:
             return
         self._wake_ups += 1
         now = trio.current_time()

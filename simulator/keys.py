@@ -1,4 +1,4 @@
-"""Joining tables on (client, episode)."""
+"""Joining tables on (client, episode), and going through them client by client."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,3 +64,18 @@ def find_last(
     rows = np.empty(order.size, dtype=np.intp)
     rows[order] = np.where(same_key, candidate, -1)
     return rows[keys.size :]
+
+
+def running_maximum(
+    values: NDArray[np.float64], groups: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """The largest value so far within each group.
+
+    Args:
+        values: No NaN, shape (n,).
+        groups: Whose each value is, sorted, shape (n,).
+    """
+    levels, rank = np.unique(values, return_inverse=True)
+    first_rank = np.cumsum(np.diff(groups, prepend=groups[:1]) != 0) * levels.size
+    largest: NDArray[np.float64] = levels[np.maximum.accumulate(first_rank + rank) - first_rank]
+    return largest

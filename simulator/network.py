@@ -56,7 +56,8 @@ class _Pipe:
         return len(data)
 
     async def take(self) -> bytes:
-        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._data or self._is_ended or self._failure is not None:
+            await trio.lowlevel.checkpoint()
         while not self._data and not self._is_ended and self._failure is None:
             await self._lot.park()
         if not self._data and self._failure is not None:
@@ -64,7 +65,6 @@ class _Pipe:
         data = bytes(self._data)
         self._data.clear()
         self._lot.unpark_all()
-        await trio.lowlevel.cancel_shielded_checkpoint()
         return data
 
     def end(self) -> None:

@@ -1,16 +1,22 @@
 """A sign of life from the network: the health probe of a client's network monitor."""
 
+import errno
+
 import trio
 
-from simulator.client import Probe
+from simulator.surroundings import Probe
 from simulator.transport.seam import Dial
+
+_NO_NETWORK = {errno.ETIMEDOUT, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
+"""The errors of a dial that nothing has come back to."""
 
 
 def health_probe(dial: Dial, host: str) -> Probe:
     """A probe that asks for `/api/health`.
 
     Whatever comes back is a sign of life, a refusal or a reset included: the question is whether
-    there is a network, not how the server is.
+    there is a network, not how the server is. Nor does a machine without a socket to spare say
+    anything about it.
 
     Args:
         dial: The way to the server.
@@ -27,11 +33,9 @@ def health_probe(dial: Dial, host: str) -> Probe:
             stream = await dial()
             await stream.send_all(request)
             await stream.receive_some()
-        except TimeoutError:
-            return False
-        except OSError:
+        except OSError as error:
             await trio.lowlevel.checkpoint()
-            return True
+            return error.errno not in _NO_NETWORK
         finally:
             if stream is not None:
                 stream.close()

@@ -15,7 +15,7 @@ from simulator.assembly import assemble
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.metrics import summarise
 from simulator.provenance import first_manifest
-from simulator.raw_tables import RAW_TABLES, RawTables
+from simulator.raw_tables import RAW_ACCOUNTS, RAW_TABLES, RawTables
 from simulator.scenario import Scenario
 
 _BREAK = 1e-6
@@ -33,11 +33,14 @@ def rehearse(scenario: Scenario) -> dict[str, Any]:
     rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in RAW_TABLES}
     for client in range(n_clients):
         rows["attempts"].append(_connects(client, 0, -1.0))
+        rows["accounts"].append((client, *(0 for _ in RAW_ACCOUNTS.columns[1:])))
         for window in scenario.windows:
             _outage_for(client, window, rows)
     rows["outages"] = list(_outage_rows(scenario.windows))
-    rows["server"] = [(at, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1) for at in (0.0, scenario.horizon)]
-    rows["services"] = [(0.0, 0.0)]
+    instants = (0.0, *(window.starts_at for window in scenario.windows), scenario.horizon)
+    rows["server"] = [(at, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1) for at in instants]
+    rows["services"] = [(at, 0.0) for at in instants]
+    rows["tallies"] = [(client, 0, 0) for client in range(n_clients)]
     result = assemble(
         RawTables(**{name: _columns(schema, rows[name]) for name, schema in RAW_TABLES.items()}),
         manifest=first_manifest(

@@ -4,6 +4,7 @@ Every file is written under a temporary name and renamed, and the manifest that 
 complete comes last, so that whatever is found can be trusted to be whole.
 """
 
+import hashlib
 import json
 import shutil
 import tomllib
@@ -26,6 +27,7 @@ SCENARIO = "scenario.toml"
 SUMMARY = "summary.json"
 COMPARISON = "comparison.json"
 STREAMS = "streams"
+_SEAL = "# sha256 of what stands above: "
 
 
 def prepare_directory(path: Path, *, force: bool = False) -> None:
@@ -141,7 +143,7 @@ def begin_run(directory: Path, *, manifest: Manifest, scenario: Scenario) -> Pat
     """
     streams = directory / STREAMS
     streams.mkdir(parents=True, exist_ok=True)
-    _write_text(directory / SCENARIO, scenario.to_toml())
+    _write_text(directory / SCENARIO, _sealed(scenario.to_toml()))
     write_manifest(directory, manifest)
     return streams
 
@@ -154,7 +156,7 @@ def save_run(result: RunResult, directory: Path) -> None:
         directory: Where; created if need be. A run that stands there is written over.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    _write_text(directory / SCENARIO, result.scenario.to_toml())
+    _write_text(directory / SCENARIO, _sealed(result.scenario.to_toml()))
     for name in TABLES:
         schema = table_schema(name, result.scenario)
         write_table(directory / f"{name}.parquet", schema, result.table(name))
@@ -239,11 +241,19 @@ def _not_a_run(directory: Path) -> str:
     return f"{directory}: a comparison, not a run; its runs are {runs}"
 
 
+def _sealed(text: str) -> str:
+    """A text with a last line that vouches for the others: a TOML file cut short is still TOML."""
+    return f"{text}{_SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n"
+
+
 def _read_scenario(path: Path) -> Scenario:
     if not path.is_file():
         raise RunDirectoryError(f"{path}: missing")
     try:
-        return parse(tomllib.loads(path.read_text(encoding="utf-8")), source=str(path))
+        text = path.read_text(encoding="utf-8")
+        if text != _sealed(text.rpartition(_SEAL)[0]):
+            raise damaged(path, "its seal is broken")
+        return parse(tomllib.loads(text), source=str(path))
     except (OSError, ValueError) as error:
         raise damaged(path, error) from None
     except ScenarioError as error:

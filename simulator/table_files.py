@@ -1,6 +1,6 @@
 """Tables as files: Parquet for finished ones, Arrow IPC streams for those being recorded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,9 @@ def write_table(path: Path, schema: Schema, columns: Columns) -> None:
     table = pa.table(
         {
             column.name: (
-                pa.DictionaryArray.from_arrays(columns[column.name], list(column.labels))
+                pa.DictionaryArray.from_arrays(_numbers(columns[column.name]), _words(column.labels))
                 if column.labels
-                else pa.array(columns[column.name], from_pandas=True)
+                else _numbers(columns[column.name])
             )
             for column in schema.columns
         }
@@ -42,6 +42,28 @@ def write_table(path: Path, schema: Schema, columns: Columns) -> None:
     partial = path.with_name(f".{path.name}.partial")
     pq.write_table(table, partial, compression="zstd")
     partial.replace(path)
+
+
+# Arrays are made from their buffers: `pa.array` would import pandas first, if it is there, which
+# takes longer than a small run.
+
+
+def _numbers(values: NDArray[Any]) -> pa.Array:
+    """Numbers as Arrow holds them; NaN is null."""
+    kind = pa.from_numpy_dtype(values.dtype)
+    valid = None
+    if values.dtype.kind == "f":
+        valid = pa.py_buffer(np.packbits(~np.isnan(values), bitorder="little"))
+    data = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(kind, values.size, [valid, data])
+
+
+def _words(words: Sequence[str]) -> pa.Array:
+    """Texts as Arrow holds them."""
+    encoded = [word.encode() for word in words]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(words), buffers)
 
 
 def read_table(path: Path, schema: Schema) -> Columns:
@@ -66,7 +88,7 @@ def read_table(path: Path, schema: Schema) -> Columns:
 def _values(column: Column, stored: pa.ChunkedArray) -> NDArray[Any]:
     """Null becomes NaN, a string becomes its code."""
     if column.labels:
-        codes = pc.index_in(stored, value_set=pa.array(column.labels))
+        codes = pc.index_in(stored, value_set=_words(column.labels))
         if codes.null_count:
             raise ValueError(f"{column.name} holds something else than {', '.join(column.labels)}")
         stored = codes

@@ -21,7 +21,7 @@ import trio
 from simulator.bench.responder import HOST
 from simulator.core.events import ClientEvent
 from simulator.core.lifecycle import Connected
-from simulator.engines.live.child import collect_seldom
+from simulator.collecting import collected_seldom
 from simulator.engines.live.clock import SharedClock
 from simulator.engines.live.sockets import dialler
 from simulator.fleet import Fleet
@@ -214,10 +214,10 @@ def _resident_bytes() -> int:
 def main(arguments: Sequence[str]) -> None:
     """Measure as the command line says, and print the reading."""
     client, port, n_clients = arguments
-    collect_seldom()
-    reading = trio.run(
-        partial(measure, client, (HOST, int(port)), int(n_clients)), clock=SharedClock()
-    )
+    with collected_seldom():
+        reading = trio.run(
+            partial(measure, client, (HOST, int(port)), int(n_clients)), clock=SharedClock()
+        )
     sys.stdout.write(json.dumps(asdict(reading)) + "\n")
 
 

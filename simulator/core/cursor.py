@@ -160,8 +160,8 @@ class Cursor:
         if ahead is None or ahead.epoch < run.epoch:
             self._ahead = run
         elif ahead.epoch == run.epoch and ahead.last_id < run.last_id:
-            adjoins = ahead.first_id <= run.first_id <= ahead.last_id + 1
-            first_id = ahead.first_id if adjoins else run.first_id
+            adjoins = run.first_id <= ahead.last_id + 1
+            first_id = min(ahead.first_id, run.first_id) if adjoins else run.first_id
             self._ahead = Batch(run.epoch, first_id, run.last_id)
 
     def _ask(self, sync: Sync) -> Update:

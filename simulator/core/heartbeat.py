@@ -15,7 +15,8 @@ class Heartbeat:
     """Pings every `interval`; whatever is heard after a ping counts as life.
 
     The phase is uniform per client, so that the heartbeats of a herd do not align, and a silent
-    loss at a random moment is noticed between `timeout` and `interval + timeout` later.
+    loss at a random moment is noticed between `timeout` and `interval + timeout` later. A timer that
+    runs late (a hidden page, a laptop that slept) skips the pings it missed and keeps the rhythm.
     """
 
     __slots__ = ("_interval", "_next_ping_at", "_pinged_at", "_timeout")
@@ -49,7 +50,8 @@ class Heartbeat:
             elif now >= self._pinged_at + self._timeout:
                 return Verdict.DEAD
         if now >= self._next_ping_at:
-            self._next_ping_at += self._interval
+            missed = (now - self._next_ping_at) // self._interval
+            self._next_ping_at += (missed + 1) * self._interval
             if self._pinged_at is None:
                 self._pinged_at = now
             return Verdict.PING

@@ -19,6 +19,7 @@ it spreads, with `connectivity.sooner`.
 """
 
 import math
+from typing import NamedTuple
 
 SHORT_WAKE_UP = 1.0
 """Seconds between wake-ups of a hidden page."""
@@ -51,6 +52,18 @@ def throttled(
     if chained and at >= hidden_since + HIDDEN_FOR_LONG:
         return _next_tick(at, LONG_WAKE_UP, shift)
     return at
+
+
+class HiddenPage(NamedTuple):
+    """A page that is out of view."""
+
+    since: float
+    phase: float
+    """In [0, 1): where in the minute its browser's wake-ups lie."""
+
+    def runs_at(self, due_at: float, *, chained: bool = True) -> float:
+        """When one of its timers really runs; see `throttled`."""
+        return throttled(due_at, self.since, phase=self.phase, chained=chained)
 
 
 def _next_tick(at: float, step: float, shift: float) -> float:

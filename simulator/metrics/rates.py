@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from server_stub.outage import OutageKind
 from server_stub.recorder import INTERVAL
 from server_stub.tables import Columns
 
@@ -43,10 +44,15 @@ def peak_arrival_rate_up(server: Columns, outages: Columns, window: float) -> fl
 
 
 def _while_down(server: Columns, outages: Columns) -> NDArray[np.bool_]:
-    """Whether an interval lies wholly within an outage of its node, shape (n_rows,)."""
+    """Whether an interval lies wholly within an outage of its node, shape (n_rows,).
+
+    No node is down because paths to it are cut: others may well arrive.
+    """
     down = np.zeros(server["at"].size, dtype=np.bool_)
-    spans = zip(outages["node"], outages["starts_at"], outages["ends_at"], strict=True)
-    for node, starts_at, ends_at in spans:
+    columns = (outages[name] for name in ("kind", "node", "starts_at", "ends_at"))
+    for kind, node, starts_at, ends_at in zip(*columns, strict=True):
+        if kind == list(OutageKind).index(OutageKind.NETWORK):
+            continue
         within = (server["at"] >= starts_at) & (server["at"] + INTERVAL <= ends_at)
         down |= within & (server["node"] == node)
     return down

@@ -5,15 +5,18 @@ without a recorded ramp attempt counts as connected from the start.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from server_stub.outage import OutageKind
 from simulator.core.outcomes import Outcome
 from simulator.metrics.episodes import Mask
 from simulator.metrics.percentiles import rank
 from simulator.results import RunResult
+from simulator.scenario import Scenario
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,11 +24,30 @@ class Span:
     """An outage, from the first node's failing to the last one's return, and what follows it."""
 
     outage: int
+    kind: OutageKind
+    cohort: int | None
+    """Whose path it cuts; None for an outage that everybody feels."""
     starts_at: float
     ends_at: float
     """Infinite if it was still on when the run ended."""
     next_starts_at: float
-    """Infinite for the last one."""
+    """When the first outage after its end began; infinite for the last one."""
+
+    @property
+    def on_the_network(self) -> bool:
+        """Were paths cut, while the server was well?"""
+        return self.kind is OutageKind.NETWORK
+
+    def touches(self, cohort_of: NDArray[np.uint16]) -> Mask:
+        """Whether it can disconnect each client, shape (n_clients,).
+
+        Args:
+            cohort_of: Index of each client's cohort.
+        """
+        if self.cohort is None:
+            return np.ones(cohort_of.size, dtype=np.bool_)
+        touched: Mask = cohort_of == self.cohort
+        return touched
 
 
 def spans_of(result: RunResult, end: float) -> tuple[Span, ...]:
@@ -38,17 +60,51 @@ def spans_of(result: RunResult, end: float) -> tuple[Span, ...]:
     outages = result.outages
     rows = [outages["outage"] == index for index in np.unique(outages["outage"])]
     firsts = [float(outages["starts_at"][row].min()) for row in rows]
+    lasts = [float(outages["ends_at"][row].max()) for row in rows]
+    cohorts = _cohorts_cut_off(result.scenario)
     spans = [
         Span(
             outage=int(outages["outage"][row][0]),
+            kind=list(OutageKind)[outages["kind"][row][0]],
+            cohort=cohorts.get(int(outages["outage"][row][0])),
             starts_at=first,
-            ends_at=float(outages["ends_at"][row].max()),
-            next_starts_at=min((later for later in firsts if later > first), default=math.inf),
+            ends_at=last,
+            next_starts_at=min((later for later in firsts if later >= last), default=math.inf),
         )
-        for row, first in zip(rows, firsts, strict=True)
+        for row, first, last in zip(rows, firsts, lasts, strict=True)
         if first <= end
     ]
     return tuple(sorted(spans, key=lambda span: span.starts_at))
+
+
+def _cohorts_cut_off(scenario: Scenario) -> dict[int, int]:
+    """Index of the cohort by that of the outage, for those that cut a single cohort's path."""
+    names = [cohort.name for cohort in scenario.cohorts]
+    return {
+        window.index: names.index(window.cohort)
+        for window in scenario.windows
+        if window.cohort is not None
+    }
+
+
+def watched_until(
+    span: Span, spans: Sequence[Span], cohort_of: NDArray[np.uint16]
+) -> NDArray[np.float64]:
+    """Until when each client's recovery from an outage is followed, shape (n_clients,).
+
+    That is the start of the next outage that can disconnect it. One that overlaps with the outage
+    itself is no end: whoever it keeps away is simply not back yet.
+
+    Args:
+        span: The outage.
+        spans: All of them, by start.
+        cohort_of: Index of each client's cohort, shape (n_clients,).
+    """
+    until = np.full(cohort_of.size, np.inf)
+    for later in reversed(spans):
+        if later.starts_at >= span.ends_at:
+            until[later.touches(cohort_of)] = later.starts_at
+    return until
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -92,7 +148,8 @@ class Recovery:
     ends_at: float
     """Seconds; end of the outage."""
     until: float
-    """Seconds; the next outage's start or the end of the observation."""
+    """Seconds; when the last of its clients meets the next outage, or the end of the
+    observation."""
     instants: NDArray[np.float64]
     """The outage's end, then each instant at which the number connected changed, shape (n,)."""
     stay_connected: NDArray[np.int64]
@@ -128,16 +185,24 @@ class Recovery:
         return float(bounds[1] - bounds[0]) / (stop - self.ends_at)
 
 
-def recovery_of(changes: Changes, span: Span, *, affected: Mask, end: float) -> Recovery:
+def recovery_of(
+    changes: Changes,
+    span: Span,
+    *,
+    affected: Mask,
+    until: NDArray[np.float64],
+    end: float,
+) -> Recovery:
     """Follow an outage's clients from its end on.
 
     Args:
         changes: Of the whole run.
         span: The outage.
         affected: Whether a client is one of its own, shape (n_clients,).
+        until: Seconds; until when each client is followed, shape (n_clients,).
         end: Seconds; end of the observation.
     """
-    seen = affected[changes.client] & (changes.at < span.next_starts_at) & (changes.at <= end)
+    seen = affected[changes.client] & (changes.at < until[changes.client]) & (changes.at <= end)
     at, step = changes.at[seen], changes.step[seen]
     connected = np.cumsum(np.append(np.count_nonzero(changes.at_first & affected), step))
     past = np.searchsorted(at, span.ends_at, side="right")
@@ -146,7 +211,7 @@ def recovery_of(changes: Changes, span: Span, *, affected: Mask, end: float) -> 
     return Recovery(
         n_clients=int(np.count_nonzero(affected)),
         ends_at=span.ends_at,
-        until=min(span.next_starts_at, end),
+        until=min(float(until[affected].max(initial=span.ends_at)), end),
         instants=instants[settled],
         stay_connected=np.minimum.accumulate(connected[settled][::-1])[::-1],
         connects_at=at[step > 0],

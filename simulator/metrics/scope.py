@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from server_stub.tables import SERVER, Columns
 from simulator.core.outcomes import Outcome
+from simulator.metrics.accounts import NO_ACCOUNTS, Accounts, accounts_of
 from simulator.metrics.collapse import metastable
 from simulator.metrics.episodes import (
     Episodes,
@@ -16,7 +17,15 @@ from simulator.metrics.episodes import (
     end_of_observation,
     episodes_of,
 )
-from simulator.metrics.recovery import Changes, Recovery, Span, changes_of, recovery_of, spans_of
+from simulator.metrics.recovery import (
+    Changes,
+    Recovery,
+    Span,
+    changes_of,
+    recovery_of,
+    spans_of,
+    watched_until,
+)
 from simulator.results import RunResult, Thresholds, select
 
 
@@ -40,6 +49,8 @@ class Scope:
     limits: Thresholds
     has_server_record: bool
     """Do losses count from the server's record, rather than from the client's notice?"""
+    accounts: Accounts
+    """What came of the clients' events and operations."""
 
     @property
     def connects_at(self) -> NDArray[np.float64]:
@@ -57,7 +68,12 @@ class Observation:
         self._end = end_of_observation(result)
         self._changes: Changes = changes_of(result)
         self._spans: tuple[Span, ...] = spans_of(result, self._end)
+        self._last_span = max(
+            self._spans, key=lambda span: (span.ends_at, span.starts_at), default=None
+        )
         self._affected = [self._clients_of(span) for span in self._spans]
+        cohort_of = result.clients["cohort"]
+        self._until = [watched_until(span, self._spans, cohort_of) for span in self._spans]
         self.whole = self._observe()
 
     def outage_scopes(self) -> dict[str, Scope]:
@@ -70,7 +86,8 @@ class Observation:
                 recoveries=(recovery,),
                 server=_between(self.whole.server, span.starts_at, span.next_starts_at),
                 services=_between(self.whole.services, span.starts_at, span.next_starts_at),
-                is_metastable=self.whole.is_metastable if span is self._spans[-1] else None,
+                is_metastable=self.whole.is_metastable if span is self._last_span else None,
+                accounts=NO_ACCOUNTS,
             )
             for span, recovery in zip(self._spans, self.whole.recoveries, strict=True)
         }
@@ -92,6 +109,7 @@ class Observation:
             recoveries=self._recoveries(members),
             server=SERVER.empty(),
             is_metastable=None,
+            accounts={name: counts[members] for name, counts in self.whole.accounts.items()},
         )
 
     def _observe(self) -> Scope:
@@ -109,13 +127,14 @@ class Observation:
             is_metastable=False,
             limits=result.manifest.verdict_thresholds,
             has_server_record=result.server["at"].size > 0,
+            accounts=accounts_of(result),
         )
-        if not self._spans:
+        if self._last_span is None:
             return scope
         verdict = metastable(
             scope.server,
             scope.connects_at,
-            outages_over_at=self._spans[-1].ends_at,
+            outages_over_at=self._last_span.ends_at,
             end=self._end,
             capacity=scope.capacity,
         )
@@ -123,13 +142,16 @@ class Observation:
 
     def _recoveries(self, members: Mask) -> tuple[Recovery, ...]:
         return tuple(
-            recovery_of(self._changes, span, affected=affected & members, end=self._end)
-            for span, affected in zip(self._spans, self._affected, strict=True)
+            recovery_of(
+                self._changes, span, affected=affected & members, until=until, end=self._end
+            )
+            for span, affected, until in zip(self._spans, self._affected, self._until, strict=True)
         )
 
     def _clients_of(self, span: Span) -> Mask:
-        """Those that an outage disconnected and those still down at its start."""
-        affected = ~self._changes.connected_before(span.starts_at)
+        """Those that an outage disconnected and those of its own still down at its start."""
+        touched = span.touches(self._result.clients["cohort"])
+        affected = touched & ~self._changes.connected_before(span.starts_at)
         losses = self._result.disconnects
         affected[losses["client"][losses["outage"] == span.outage]] = True
         return affected

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from server_stub.tables import Columns
 from simulator.core.outcomes import Outcome
+from simulator.keys import running_maximum
 from simulator.metrics.episodes import end_of_observation
 from simulator.metrics.series import steps_within
 from simulator.results import RunResult
@@ -82,7 +83,7 @@ def _transitions(
     first = np.diff(client, prepend=-1) > 0
     initial = _initial_states(result)
     before = np.where(first, initial[client], np.roll(state, 1))
-    at = _never_decreasing(moves["at"][order], client)
+    at = running_maximum(moves["at"][order], client)
     in_time = np.argsort(at, kind="stable")
     at_first = np.bincount(initial, minlength=len(FleetState))
     return before[in_time], state[in_time], at[in_time], at_first
@@ -120,16 +121,3 @@ def _moves(result: RunResult) -> Columns:
         name: np.concatenate(column)
         for name, column in zip(names, zip(*rows, strict=True), strict=True)
     }
-
-
-def _never_decreasing(at: NDArray[np.float64], client: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Each client's instants, raised to the latest before them.
-
-    Args:
-        at: Seconds, shape (n,).
-        client: Sorted, shape (n,).
-    """
-    instants = np.sort(at)
-    rank = np.searchsorted(instants, at)
-    latest = np.maximum.accumulate(client * at.size + rank)
-    return instants[latest - client * at.size]

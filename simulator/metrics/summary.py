@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from simulator.core.outcomes import Outcome, labels
+from simulator.metrics.accounts import total
 from simulator.metrics.percentiles import percentile
 from simulator.metrics.rates import peak_arrival_rate_up, peak_rate
 from simulator.metrics.scope import Observation, Scope
@@ -142,9 +143,9 @@ def _verdict(scope: Scope) -> str:
     )
 
 
-def _later(_: Scope) -> float:
-    """What no engine observes yet."""
-    return math.nan
+def _total(scope: Scope, *, name: str) -> float:
+    """Over the whole run, the ramp included."""
+    return total(scope.accounts, name)
 
 
 METRICS: Mapping[str, Metric] = {
@@ -182,12 +183,12 @@ METRICS: Mapping[str, Metric] = {
     "generator_lag_max": partial(_generator_lag, share=1.0),
     "server_lag_p99": partial(_server_lag, share=0.99),
     "verdict": _verdict,
-    "n_full_refresh": _later,
-    "n_delta_sync": _later,
-    "n_events_missed": _later,
-    "n_operations": _later,
-    "n_operations_lost": _later,
-    "n_operations_duplicated": _later,
+    "n_full_refresh": partial(_total, name="n_full_refresh"),
+    "n_delta_sync": partial(_total, name="n_delta_sync"),
+    "n_events_missed": partial(_total, name="n_events_missed"),
+    "n_operations": partial(_total, name="n_operations"),
+    "n_operations_lost": partial(_total, name="n_operations_lost"),
+    "n_operations_duplicated": partial(_total, name="n_operations_duplicated"),
 }
 """The definition of each metric, in the order of CONTRACT.md; infinite means never, NaN or None
 that there was nothing to measure it by."""

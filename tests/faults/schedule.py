@@ -53,12 +53,13 @@ class Schedule:
 
     def to_toml(self) -> str:
         """The whole schedule; `from_toml` reads it back, and `python -m tests.faults` plays it."""
+        scenario = self.scenario.model_dump(mode="json", exclude_defaults=True)
         fields = {
-            "wire": {"latency": self.latency, **({"piece": self.piece} if self.piece else {})},
+            "wire": {"latency": self.latency, "piece": self.piece},
             "act": [act._asdict() for act in self.acts],
-            "scenario": tomllib.loads(self.scenario.to_toml()),
+            "scenario": scenario,
         }
-        return tomli_w.dumps(fields)
+        return tomli_w.dumps(_without_none(fields))
 
     @classmethod
     def from_toml(cls, text: str) -> "Schedule":
@@ -66,6 +67,13 @@ class Schedule:
         data = tomllib.loads(text)
         return cls(
             scenario=parse(data["scenario"], source="schedule"),
-            acts=tuple(Act(**act) for act in data["act"]),
+            acts=tuple(Act(**act) for act in data.get("act", ())),
             **data["wire"],
         )
+
+
+def _without_none(value):
+    """A value without the fields that are not set, and without empty lists; TOML has no null."""
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner not in (None, [])}
+    return [_without_none(inner) for inner in value] if isinstance(value, list) else value

@@ -26,6 +26,8 @@ class Witness:
         """By kind of thing, when it happened: where outages hurt."""
         self.lives = defaultdict(list)
         """By client, the events of its lifecycle."""
+        self.closed_at = {}
+        """By client that was told to close, when."""
         self.statuses = {}
         self.views = {}
         """By client, the epoch and id of the last event it has seen."""

@@ -19,7 +19,7 @@ QUICK = {
     "generator_lag_p99": 0.02,
     "server_lag_p99": 0.01,
     "verdict": "ok",
-    "unmeasured": [],
+    "unmeasured": ["n_events_missed", "n_full_refresh", "n_operations_lost"],
 }
 SLOW = {**QUICK, "time_to_recovery_p95": 25.0, "peak_arrival_rate_up_1s": 1000.0}
 NEVER = {
@@ -35,7 +35,10 @@ NO_OUTAGE = {
     "time_to_recovery_p95": None,
     "time_to_recovery_p99": None,
     "floor": None,
-    "unmeasured": ["time_to_recovery_p95", "time_to_recovery_p99", "floor"],
+    "unmeasured": [
+        *QUICK["unmeasured"],
+        *("time_to_recovery_p95", "time_to_recovery_p99", "floor"),
+    ],
 }
 
 
@@ -63,6 +66,21 @@ class TestComparisonTable:
         cells = dict(comparison_table({"fixed": NO_OUTAGE}).rows)
         assert cells["95 % back after"] == cells["fastest possible"] == "-"
         assert cells["attempts per client"] == "4.6"
+
+    def test_counts_events_and_operations_where_some_run_has_them(self):
+        """A row each for what any of the runs measured."""
+        counts = {"n_events_missed": 12345, "n_operations_lost": 0}
+        table = comparison_table(
+            {
+                "with": {**QUICK, **counts, "unmeasured": []} | {"n_full_refresh": 7},
+                "without": QUICK,
+            }
+        )
+        assert table.rows[-4:-1] == (
+            ("events missed", "12,345", "-"),
+            ("full refreshes", "7", "-"),
+            ("operations lost", "0", "-"),
+        )
 
     @pytest.mark.parametrize("outage", [True, False])
     def test_takes_what_summarise_gives(self, lockstep, outage):

@@ -1,7 +1,10 @@
 """A ledger applies each operation once, remembers what it answered, and forgets in good order."""
 
+import math
+import sqlite3
 import sys
 import tracemalloc
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -289,3 +292,34 @@ def test_each_result_is_on_disk_when_it_is_answered(tmp_path):
                 )
             with SqliteRecords(copy) as copied:
                 assert copied.find(1, f"k{turn}") == Result(turn + 1, None)
+
+
+class FailingConnection(sqlite3.Connection):
+    """Fails at the statement that it is told; counts them down."""
+
+    fails_after = math.inf
+
+    def execute(self, *arguments):
+        """Execute a statement, or fail."""
+        if self.fails_after == 0:
+            raise sqlite3.OperationalError("disk I/O error")
+        self.fails_after -= 1
+        return super().execute(*arguments)
+
+
+def test_a_result_is_recorded_whole_or_not_at_all(tmp_path, monkeypatch):
+    """Whichever statement fails there is no answer, and the operation can come again."""
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=FailingConnection))
+    with SqliteRecords(tmp_path / "ledger.db", remembered=1) as records:
+        ledger = Ledger(records)
+        first = ledger.apply(1, "a", "")
+        connection = records._database._connection
+        for statement in range(6):  # Two queries, the transaction's begin, three changes.
+            connection.fails_after = statement
+            with pytest.raises(DatabaseError, match=r"ledger\.db: disk I/O error"):
+                ledger.apply(1, "b", "")
+            connection.fails_after = math.inf
+            assert ledger.apply(1, "a", "") == first._replace(is_duplicate=True)
+            assert ledger.tally(1) == (1, order_of("a"))
+        connection.fails_after = 6
+        assert ledger.apply(1, "b", "").result == Result(2, None)

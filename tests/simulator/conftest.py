@@ -9,15 +9,17 @@ from server_stub.config import ServerConfig, ServiceTime
 from server_stub.outage import OutageKind
 from simulator.assembly import assemble
 from simulator.core.outcomes import NoticedBy, Outcome
-from simulator.raw_tables import RAW_TABLES, RawTables
+from simulator.raw_tables import RAW_ACCOUNTS, RAW_TABLES, RawTables
 from simulator.results import Manifest, RunResult, Thresholds, as_table
-from simulator.scenario import Cohort, Outage, Scenario
+from simulator.scenario import ClientConfig, Cohort, Outage, Scenario
 
 
 class Herd:
     """Clients that were connected at t = -1 and what happened to them; instants in seconds."""
 
-    def __init__(self, n_clients=1, *, horizon=100.0, capacity=10, shares=None, origin=0.0):
+    def __init__(
+        self, n_clients=1, *, horizon=100.0, capacity=10, shares=None, origin=0.0, **client
+    ):
         self.origin = origin
         self.cohort_of = np.zeros(n_clients, dtype=np.uint16)
         self.fields = {
@@ -26,8 +28,9 @@ class Herd:
             "server": ServerConfig(
                 workers=capacity, service_time=ServiceTime(kind="constant", mean=1.0)
             ),
+            "client": ClientConfig(**client),
             "cohort": tuple(
-                Cohort(name=name, share=share) for name, share in (shares or {}).items()
+                Cohort(name=name, share=share, **client) for name, share in (shares or {}).items()
             ),
         }
         self.rows = defaultdict(list)
@@ -37,24 +40,34 @@ class Herd:
         for client in range(n_clients):
             self.tries(client, -1.0)
 
-    def outage(self, starts_at, ends_at, *, kind="graceful", recorded=True):
+    def outage(self, starts_at, ends_at, *, kind="graceful", cohort=None, recorded=True):
         """The next outage."""
-        self.schedule.append(Outage(kind=kind, starts_at=starts_at, down_for=ends_at - starts_at))
+        self.schedule.append(
+            Outage(kind=kind, starts_at=starts_at, down_for=ends_at - starts_at, cohort=cohort)
+        )
         if recorded:
             code = list(OutageKind).index(OutageKind(kind))
             self.rows["outages"].append((len(self.schedule) - 1, code, 0, starts_at, ends_at))
         return self
 
-    def loses(self, client, broke_at, *, noticed_at=None, outage=None, recorded=True):
-        """A connection breaks, in the latest outage unless told otherwise."""
+    def breaks(self, client, broke_at, *, outage=None):
+        """A connection breaks, in the latest outage unless told otherwise; nobody notices."""
         outage = len(self.schedule) - 1 if outage is None else outage
-        noticed_at = broke_at if noticed_at is None else noticed_at
-        if recorded:
-            self.rows["losses"].append((client, self.episode[client], outage, broke_at))
+        self.rows["losses"].append((client, self.episode[client], outage, broke_at))
+        return self
+
+    def notices(self, client, noticed_at, by=NoticedBy.CLOSE_FRAME):
+        """A client notices that its connection is lost."""
         self.episode[client] += 1
-        row = (client, self.episode[client], noticed_at, NoticedBy.CLOSE_FRAME, 1012)
+        row = (client, self.episode[client], noticed_at, by, 1012)
         self.rows["disconnects"].append(row)
         return self
+
+    def loses(self, client, broke_at, *, noticed_at=None, outage=None, recorded=True):
+        """A connection breaks, and the client notices: at once unless told otherwise."""
+        if recorded:
+            self.breaks(client, broke_at, outage=outage)
+        return self.notices(client, broke_at if noticed_at is None else noticed_at)
 
     def tries(self, client, ended_at, outcome=Outcome.CONNECTED, *, started_at=None, due_at=None):
         """An attempt; it takes no time and is on time unless told otherwise."""
@@ -78,6 +91,23 @@ class Herd:
     def service(self, at, lag):
         """A service that ended late."""
         self.rows["services"].append((at, lag))
+        return self
+
+    def publishes(self, *instants, epoch=1):
+        """Events, all of one epoch."""
+        self.rows["publications"] += [(at, epoch, number + 1) for number, at in enumerate(instants)]
+        return self
+
+    def account(self, client, **counts):
+        """What came of a client's events and operations; 0 where nothing is said."""
+        names = [column.name for column in RAW_ACCOUNTS.columns[1:]]
+        assert set(counts) <= set(names)
+        self.rows["accounts"].append((client, *(counts.get(name, 0) for name in names)))
+        return self
+
+    def applied(self, client, n_applied, n_reapplied=0):
+        """What the server did for a client."""
+        self.rows["tallies"].append((client, n_applied, n_reapplied))
         return self
 
     @property

@@ -5,7 +5,7 @@ import pytest
 
 from simulator.assembly import assemble
 from simulator.core.cohorts import deal_cohorts
-from simulator.core.outcomes import Cause, Outcome
+from simulator.core.outcomes import Cause, NoticedBy, Outcome
 from simulator.raw_tables import RawTables
 
 CLOCKS = pytest.mark.parametrize("origin", [0.0, 5000.0, 123456.789])
@@ -15,7 +15,8 @@ CLOCKS = pytest.mark.parametrize("origin", [0.0, 5000.0, 123456.789])
 def test_instants_count_from_the_origin(herd, origin):
     """Whatever the absolute clock showed at t = 0."""
     run = herd(1, origin=origin).outage(2, 6).loses(0, 2, noticed_at=3).tries(0, 7).gives_up(0, 9)
-    result = run.interval(1).service(4, 0.5).result()
+    result = run.interval(1).service(4, 0.5).account(0, synced_at=8).result()
+    assert result.clients["synced_at"] == pytest.approx([8])
     assert result.attempts["ended_at"] == pytest.approx([-1, 7])
     assert result.disconnects["broke_at"] == pytest.approx([2])
     assert result.disconnects["noticed_at"] == pytest.approx([3])
@@ -26,7 +27,7 @@ def test_instants_count_from_the_origin(herd, origin):
     assert result.services["lag"] == pytest.approx([0.5])
 
 
-@pytest.mark.parametrize("kind", ["graceful", "crash", "freeze"])
+@pytest.mark.parametrize("kind", ["graceful", "crash", "freeze", "network"])
 def test_a_loss_has_the_servers_instant_outage_and_cause(herd, kind):
     """The server knows when and why it broke the connection."""
     result = herd(1).outage(2, 6, kind=kind).loses(0, 2, noticed_at=5).result()
@@ -73,11 +74,58 @@ def test_a_loss_outside_every_outage_belongs_to_none(herd):
 def test_a_freeze_that_nobody_noticed_is_not_the_cause(herd):
     """The server recorded a freeze, then a crash of the same connection; the client saw one."""
     run = herd(1).outage(2, 3, kind="freeze").outage(10, 16, kind="crash")
-    run.rows["losses"].append((0, 0, 0, 2))
+    run.breaks(0, 2, outage=0)
     disconnects = run.loses(0, 10, noticed_at=10.1).result().disconnects
     assert disconnects["broke_at"].tolist() == [10]
     assert disconnects["outage"].tolist() == [1]
     assert disconnects["cause"].tolist() == [Cause.CRASH]
+
+
+@pytest.mark.parametrize(
+    ("noticed_at", "by", "broke_at", "cause"),
+    [
+        (18, NoticedBy.HEARTBEAT, 10, Cause.NETWORK),
+        (18, NoticedBy.OFFLINE, 10, Cause.NETWORK),
+        (20, NoticedBy.CLOSE_FRAME, 12, Cause.GRACEFUL),
+        (21, NoticedBy.RESET, 12, Cause.GRACEFUL),
+    ],
+)
+def test_a_restart_behind_a_cut_path_is_noticed_when_the_path_heals(
+    herd, noticed_at, by, broke_at, cause
+):
+    """Before that there is silence, which began with the cut; then comes the close frame."""
+    run = herd(1).outage(10, 20, kind="network").breaks(0, 10).outage(12, 16).breaks(0, 12)
+    disconnects = run.notices(0, noticed_at, by).result().disconnects
+    assert disconnects["broke_at"].tolist() == [broke_at]
+    assert disconnects["cause"].tolist() == [cause]
+    assert disconnects["outage"].tolist() == [int(broke_at == 12)]
+
+
+def test_a_silence_began_with_the_first_of_overlapping_outages(herd):
+    """A freeze, the path cut meanwhile, another freeze behind the cut: one silence."""
+    run = herd(1).outage(5, 15, kind="freeze").breaks(0, 5)
+    run.outage(8, 40, kind="network").breaks(0, 8).outage(20, 22, kind="freeze").breaks(0, 20)
+    run.outage(30, 32, kind="freeze").breaks(0, 30).notices(0, 35, NoticedBy.HEARTBEAT)
+    disconnects = run.result().disconnects
+    assert disconnects["broke_at"].tolist() == [5]
+    assert disconnects["cause"].tolist() == [Cause.FREEZE]
+
+
+def test_a_cut_that_nobody_noticed_is_not_the_cause_of_a_later_silence(herd):
+    """The path had healed, and everything sent meanwhile had arrived."""
+    run = herd(2).outage(2, 3, kind="network").breaks(0, 2).breaks(1, 2)
+    run.outage(10, 16, kind="freeze").breaks(0, 10).breaks(1, 10)
+    run.notices(0, 14, NoticedBy.HEARTBEAT)
+    run.outage(20, 30, kind="network").breaks(1, 20).notices(1, 25, NoticedBy.RESET)
+    disconnects = run.result().disconnects
+    assert disconnects["broke_at"].tolist() == [10, 20]
+    assert disconnects["cause"].tolist() == [Cause.FREEZE, Cause.NETWORK]
+
+
+def test_what_leaves_no_record_is_not_the_networks_doing(herd):
+    """The fleet cuts the paths itself, and writes that down."""
+    run = herd(1).outage(2, 6).outage(8, 9, kind="network").loses(0, 10, recorded=False)
+    assert run.result().disconnects["outage"].tolist() == [0]
 
 
 def test_a_connection_the_server_closed_unnoticed_changes_nothing(herd):
@@ -134,12 +182,12 @@ def test_cohorts_come_from_the_deal(herd):
     assert result.attempts["cohort"].tolist() == [1, 0]
 
 
-def test_what_nobody_observes_yet_is_empty(herd):
-    """Instants are NaN, counts are 0."""
-    clients = herd(2).gives_up(1, 5).result().clients
+def test_what_nobody_observed_is_not_a_number(herd):
+    """Neither the instants nor the counts of clients that left no account."""
+    clients = herd(2).gives_up(1, 5).account(1, synced_at=7, n_operations=3).result().clients
     assert np.isnan(clients["gave_up_at"]).tolist() == [True, False]
-    assert np.isnan(clients["synced_at"]).all()
-    assert clients["n_operations"].tolist() == [0, 0]
+    for name, value in (("synced_at", 7), ("n_operations", 3), ("n_delta_sync", 0)):
+        assert np.array_equal(clients[name], [np.nan, value], equal_nan=True)
 
 
 def test_tables_are_read_only(herd):

@@ -26,7 +26,7 @@ from simulator.core.outbox import Outbox, keys_within
 from simulator.storage import SqliteStorage
 
 CLIENTS = (0, 1)
-ROUNDS = 15
+ROUNDS = 12
 """Kills per run; each costs the start of an interpreter."""
 PATIENCE = 10.0
 """Seconds after which a child that hangs fails the test."""
@@ -298,9 +298,9 @@ def test_an_outbox_survives_being_killed_at_any_instant(tmp_path, survives):
     assert server.n_copies, "no kill fell between an operation and its answer"
 
 
-@pytest.mark.parametrize("number", range(2, 62, 5))
-def test_a_file_survives_a_kill_at_each_statement_of_its_first_moments(tmp_path, number):
-    """Before and after: while it is made, and around its first operations."""
+@pytest.mark.parametrize("number", range(2, 62, 9))
+def test_a_file_survives_a_kill_in_its_first_moments(tmp_path, number):
+    """Before a statement or after it: while the file is made, and around its first operations."""
     server = Server(tmp_path / "outbox.db", "process_kill")
     assert server.serve(seed=number, dies_at=number / 2) == -signal.SIGKILL
     server.check_remains()

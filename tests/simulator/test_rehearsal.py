@@ -7,20 +7,11 @@ from simulator.rehearsal import rehearse
 from simulator.scenario import Cohort, Scenario
 from simulator.scenario_files import load_scenario
 
-LATER = {
-    "n_full_refresh",
-    "n_delta_sync",
-    "n_events_missed",
-    "n_operations",
-    "n_operations_lost",
-    "n_operations_duplicated",
-}
-
 
 def test_everything_happens():
     """Of the default scenario, all is measured that any run measures."""
     summary = rehearse(load_scenario())
-    assert set(summary["unmeasured"]) == LATER
+    assert summary["unmeasured"] == []
     assert set(METRICS) <= set(summary)
     assert summary["recovered_share"] == 1.0
 
@@ -34,6 +25,17 @@ def test_shape():
     assert list(summary["outages"]) == ["0", "1"]
     assert list(summary["cohorts"]) == ["old", "new"]
     assert summary["cohorts"]["old"]["n_episodes"] == 2
+
+
+def test_what_nobody_does_is_not_measured():
+    """No events, no sync and no operations; in an outage nobody counts them."""
+    of_clients = {
+        "n_full_refresh", "n_delta_sync", "n_events_missed",
+        "n_operations", "n_operations_lost", "n_operations_duplicated",
+    }  # fmt: skip
+    changes = ["server.history.rate=none", "client.sync=none", "client.operation_rate=none"]
+    assert set(rehearse(load_scenario(changes=changes))["unmeasured"]) == of_clients
+    assert set(rehearse(load_scenario())["outages"]["0"]["unmeasured"]) == of_clients
 
 
 @pytest.mark.parametrize("metric", ["time_to_recovery_p95", "floor", "recovered_share"])

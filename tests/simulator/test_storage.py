@@ -1,5 +1,6 @@
 """Operations survive in memory and on disk alike, and a file that is not ours is left alone."""
 
+import math
 import shutil
 import sqlite3
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import tempfile
 import tracemalloc
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -184,6 +186,49 @@ def test_a_reopened_file_holds_what_was_written(path, survives):
         assert reopened.pending(7) == [operation(2), operation(3)]
         assert reopened.list_set_aside(7) == [SetAside(operation(1), "no")]
         assert reopened.stored(7) == Stored(next_sequence=4, n_pending=2, n_set_aside=1)
+
+
+class FailingConnection(sqlite3.Connection):
+    """Fails at the statement that it is told; counts them down."""
+
+    fails_after = math.inf
+
+    def execute(self, *arguments):
+        """Execute a statement, or fail."""
+        if self.fails_after == 0:
+            raise sqlite3.OperationalError("disk I/O error")
+        self.fails_after -= 1
+        return super().execute(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "n_statements"),
+    [
+        ("append", (operation(2),), 3),
+        ("remove", (0,), 2),
+        ("set_aside", (0, "no"), 3),
+    ],
+)
+def test_a_change_is_made_whole_or_not_at_all(path, monkeypatch, change, arguments, n_statements):
+    """Whichever of its statements fails, all is as before, and it can be tried again."""
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=FailingConnection))
+    with SqliteStorage(written(path, bodies="ab")) as storage:
+
+        def contents():
+            return storage.stored(7), storage.pending(7), storage.list_set_aside(7)
+
+        before = contents()
+        connection = storage._database._connection
+        for statement in range(n_statements):
+            connection.fails_after = statement
+            with pytest.raises(InputError, match=r"outbox\.db: disk I/O error"):
+                getattr(storage, change)(7, *arguments)
+            connection.fails_after = math.inf
+            assert contents() == before
+        connection.fails_after = n_statements
+        getattr(storage, change)(7, *arguments)
+        connection.fails_after = math.inf
+        assert contents() != before
 
 
 def test_a_closed_file_leaves_nothing_beside_it(path):

@@ -1,6 +1,5 @@
 """What every child process of a live run has in common: its link to the engine and its end."""
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -12,6 +11,7 @@ from multiprocessing.connection import Connection
 
 import trio
 
+from simulator.collecting import collected_seldom
 from simulator.engines.live.clock import SharedClock
 from simulator.engines.live.messages import Begin, Stop, received
 
@@ -19,9 +19,6 @@ _FLUSH_INTERVAL = 1.0
 """Seconds between two flushes: what a killed process can lose at most."""
 _REPORT_INTERVAL = 0.1
 """Seconds between two reports to the engine."""
-_ALLOCATIONS_PER_COLLECTION = 100_000
-"""Instead of 700: what a child allocates, it keeps until the run is over."""
-
 _links: "list[Connection[object, object]]" = []
 _at_work = threading.Lock()
 
@@ -47,12 +44,6 @@ def _end_with_engine() -> None:
             os._exit(1)
 
 
-def collect_seldom() -> None:
-    """Keep the garbage collector from walking over every client of the fleet, which would be lag."""
-    gc.freeze()
-    gc.set_threshold(_ALLOCATIONS_PER_COLLECTION)
-
-
 def live(
     index: int,
     main: Callable[[], Awaitable[None]],
@@ -70,11 +61,11 @@ def live(
         report: The progress to send to the engine.
         flush: Writes out what has been recorded.
     """
-    collect_seldom()
-    trio.run(
-        partial(_live, _links[index], main, begin=begin, report=report, flush=flush),
-        clock=SharedClock(),
-    )
+    with collected_seldom():
+        trio.run(
+            partial(_live, _links[index], main, begin=begin, report=report, flush=flush),
+            clock=SharedClock(),
+        )
 
 
 def link_of(index: int) -> "Connection[object, object]":

@@ -13,6 +13,7 @@ import trio.testing
 
 from server_stub.recorder import ServerRecorder
 from server_stub.server import Server
+from simulator.collecting import collected_seldom
 from simulator.core.cohorts import deal_cohorts
 from simulator.ending import Ending, Sample
 from simulator.engines.virtual.determinism import deterministic_scheduling
@@ -68,7 +69,7 @@ class _VirtualRun:
         fleet_recorder = FleetRecorder(streams)
         server_recorder = ServerRecorder(streams)
         try:
-            with deterministic_scheduling(self._scenario.seed):
+            with deterministic_scheduling(self._scenario.seed), collected_seldom():
                 trio.run(
                     self._live,
                     fleet_recorder,

@@ -169,10 +169,18 @@ def test_of_two_runs_ahead_the_last_is_held_back():
     cursor = cursor_at(7)
     cursor.on_event(Event(1, 10))
     cursor.on_batch(Batch(1, 9, 11))
-    cursor.on_event(Event(1, 9))
     cursor.on_event(Event(1, 13))
+    cursor.on_event(Event(1, 9))
     assert cursor.on_snapshot(Snapshot(1, 11)) == Update(Snapshot(1, 11), ask=Sync(1, 11))
     assert cursor.on_batch(Batch(1, 12, 12)) == applied(12, 13)
+
+
+def test_a_run_that_contains_another_takes_its_place():
+    """All of it is known, and joined as soon as the gap before it is filled."""
+    cursor = cursor_at(7)
+    cursor.on_event(Event(1, 10))
+    cursor.on_batch(Batch(1, 9, 11))
+    assert cursor.on_batch(Batch(1, 8, 8)).applied == range(8, 12)
 
 
 # Full refresh
@@ -218,6 +226,14 @@ def test_an_echo_from_before_a_restart_is_ignored():
     assert cursor.on_batch(Batch(1, 8, 9)) == NOTHING
     assert cursor.on_snapshot(Snapshot(1, 9)) == NOTHING
     assert (cursor.epoch, cursor.last) == (2, 1)
+
+
+def test_what_was_held_back_of_a_lost_history_is_dropped():
+    """It is no reason to ask."""
+    cursor = cursor_at(7)
+    cursor.on_event(Event(1, 12))
+    assert cursor.on_snapshot(Snapshot(2, 3)) == Update(refreshed=Snapshot(2, 3))
+    assert cursor.on_event(Event(2, 4)) == applied(4)
 
 
 def test_another_server_may_have_a_smaller_epoch():

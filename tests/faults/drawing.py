@@ -1,0 +1,249 @@
+"""Draws schedules: a seed gives a fleet, a server, a wire, and outages at the worst of moments.
+
+Most outages are aimed. A pilot run of what is drawn so far shows when things happen (a handshake,
+a sync, an acknowledgement, a retry ...), and the next outage begins at one of these instants, or a
+hair before or after it.
+"""
+
+import math
+import random
+from dataclasses import replace
+
+from server_stub.config import ServerConfig, ServiceTime
+from server_stub.history import HistoryConfig
+from server_stub.ledger import LedgerConfig
+from server_stub.outage import Outage
+from simulator.core.backoff import BASIC, Policy
+from simulator.core.connectivity import MonitorConfig
+from simulator.core.outgoing import OutgoingConfig
+from simulator.scenario import Cohort, HeartbeatConfig, Scenario
+
+from .schedule import Act, Schedule
+from .world import play
+
+HORIZON = 1e6
+"""Nobody stops dialling."""
+_RAMP_RATE = 20.0
+_LOOK_AHEAD = 2.5
+"""Seconds after the last outage in which the next may begin."""
+
+
+def draw(seed):
+    """The schedule of a seed; the same one every time."""
+    return _Draw(random.Random(seed), seed).schedule()
+
+
+class _Draw:
+    def __init__(self, rng, seed):
+        self._rng = rng
+        self._seed = seed
+
+    def schedule(self):
+        """A whole schedule."""
+        schedule = Schedule(scenario=self._scenario(), **self._wire())
+        n_outages = self._rng.choice([1, 1, 2, 2, 2, 3, 3, 4])
+        for _ in range(n_outages):
+            schedule = self._with_outage(schedule)
+        return self._with_acts(schedule)
+
+    def _odds(self, share):
+        return self._rng.random() < share
+
+    # The herd and the server
+
+    def _scenario(self):
+        rng = self._rng
+        n_clients = rng.choice([1, 2, 2, 3, 3, 4, 5, 8])
+        n_cohorts = rng.randint(1, min(3, n_clients))
+        cohorts = tuple(
+            self._cohort(name, 1 / n_cohorts) for name in "abc"[:n_cohorts]
+        )
+        return Scenario(
+            name="faults",
+            seed=self._seed,
+            n_clients=n_clients,
+            horizon=HORIZON,
+            ramp_rate=_RAMP_RATE,
+            transport="trio-websocket" if self._odds(0.2) else "wsproto",
+            server=self._server(n_clients, cohorts),
+            cohort=cohorts,
+        )
+
+    def _cohort(self, name, share):
+        rng = self._rng
+        sync = rng.choice(["delta", "delta", "delta", "full", "none"])
+        return Cohort(
+            name=name,
+            share=share,
+            policy=self._policy(),
+            connect_timeout=rng.choice([0.3, 0.5, 1.0, 1.0, 3.0, None]),
+            rtt=rng.choice([0.001, 0.02, 0.02, 0.1]),
+            heartbeat=self._heartbeat(),
+            outgoing=OutgoingConfig(
+                limit=rng.choice([1, 3, 100]), overflow=rng.choice(["refuse", "drop_oldest"])
+            ),
+            sync=sync,
+            operation_rate=rng.choice([None, 0.7, 1.3, 5.0]),
+            visible_share=0.5 if self._odds(0.15) else 1.0,
+            network_monitor=self._monitor(),
+            brake="firefox" if self._odds(0.1) else None,
+        )
+
+    def _policy(self):
+        rng = self._rng
+        basic = rng.choice(sorted(BASIC))
+        settings = BASIC[basic].model_dump(exclude={"name"}, exclude_unset=True)
+        if basic != "immediate":
+            settings["base"] = rng.choice([0.05, 0.2, 0.5])
+        else:
+            settings["base"] = 0.05
+        if "cap" in settings:
+            settings["cap"] = rng.choice([0.5, 1.0, 2.0])
+        settings["reset_after"] = rng.choice([None, 0.5, 5.0])
+        settings["immediate_first"] = self._odds(0.2)
+        settings["max_attempts"] = rng.choice([None, None, None, None, 0, 1, 3, 6])
+        settings["count_from"] = rng.choice(["failure", "failure", "start"])
+        return Policy(**settings)
+
+    def _heartbeat(self):
+        if self._odds(0.2):
+            return None
+        rng = self._rng
+        return HeartbeatConfig(
+            interval=rng.choice([0.3, 0.7, 1.5]),
+            timeout=rng.choice([0.2, 0.4, 0.9]),
+            kind=rng.choice(["protocol", "application"]),
+        )
+
+    def _monitor(self):
+        if self._odds(0.7):
+            return None
+        rng = self._rng
+        return MonitorConfig(
+            interval=rng.choice([None, 0.6, 2.0]),
+            timeout=rng.choice([0.2, 0.5]),
+            window=rng.choice([0.0, 0.3]),
+        )
+
+    def _server(self, n_clients, cohorts):
+        rng = self._rng
+        workers = rng.choice([1, 1, 2])
+        patience = min(cohort.connect_timeout or 1.0 for cohort in cohorts)
+        # Twice as fast as the fleet can ask, or the herd would keep it down for ever.
+        mean = min(rng.choice([0.002, 0.02, 0.1]), 0.3 * workers * patience / n_clients)
+        return ServerConfig(
+            workers=workers,
+            service_time=ServiceTime(
+                kind=rng.choice(["constant", "exponential", "lognormal"]), mean=mean
+            ),
+            backlog=rng.choice([0, 1, 2, 400]),
+            listen_backlog=rng.choice([1, 2, 4096]),
+            overflow=rng.choice(["reject", "reset", "drop"]),
+            abandoned=rng.choice(["serve", "skip"]),
+            retry_after=rng.choice([None, None, 0.0, 1.0]),
+            max_connections=rng.choice([None, None, n_clients]),
+            request_timeout=rng.choice([0.5, 10.0]),
+            history=HistoryConfig(
+                rate=rng.choice([None, 1.1, 2.3, 7.0]),
+                survives_restart=self._odds(0.6),
+                event_size=rng.choice([0, 0, 100, 20_000]),
+                snapshot_size=rng.choice([0, 0, 100, 150_000]),
+                max_events=rng.choice([None, 1, 3, 10_000]),
+                max_age=rng.choice([None, 0.5, 300.0]),
+            ),
+            ledger=LedgerConfig(
+                remembered=rng.choice([8, 64]), survives_restart=self._odds(0.7)
+            ),
+        )
+
+    def _wire(self):
+        if self._odds(0.5):
+            return {}
+        return {
+            "latency": self._rng.choice([0.001, 0.01, 0.04]),
+            "piece": self._rng.choice([None, None, 7, 60]),
+        }
+
+    # What goes wrong
+
+    def _with_outage(self, schedule):
+        rng = self._rng
+        down_for = rng.choice([rng.uniform(1e-3, 0.05), rng.uniform(0.1, 1.0), rng.uniform(1, 4)])
+        kind = rng.choice(["graceful", "crash", "freeze", "network", "network"])
+        settings = {"kind": kind, "down_for": down_for}
+        if kind == "graceful":
+            settings["close_code"] = rng.choice([None, None, 1001, 1011, 4001, 1000, 1008])
+        if kind in ("graceful", "crash"):
+            settings["refuse"] = rng.choice([None, False])
+        if kind == "freeze":
+            settings["lost_at_thaw"] = self._odds(0.5)
+        if kind == "network":
+            names = [cohort.name for cohort in schedule.scenario.cohorts]
+            settings["cohort"] = rng.choice([None, *names])
+        same_place = [
+            outage
+            for outage in schedule.scenario.outage
+            if (outage.kind == "network") == (kind == "network")
+        ]
+        free_from = max((o.starts_at + o.down_for for o in same_place), default=0.0)
+        starts_at = max(free_from, self._moment(schedule))
+        outage = Outage(starts_at=starts_at, **settings)
+        return schedule.with_scenario(outage=(*schedule.scenario.outage, outage))
+
+    def _moment(self, schedule):
+        """When to strike: while or soon after what is already wrong, and rarely just anywhere."""
+        rng = self._rng
+        outages = schedule.scenario.outage
+        begins = outages[-1].starts_at if outages else 0.0
+        ends = max((outage.starts_at + outage.down_for for outage in outages), default=0.0)
+        if self._odds(0.2):
+            return rng.uniform(begins, ends + _LOOK_AHEAD)
+        return self._aim(schedule, begins, ends + _LOOK_AHEAD)
+
+    def _aim(self, schedule, begins, ends):
+        rng = self._rng
+        witness = play(schedule, until=ends)
+        kinds = {
+            kind: [at for at in instants if begins <= at <= ends]
+            for kind, instants in witness.instants.items()
+        }
+        kinds = {kind: instants for kind, instants in sorted(kinds.items()) if instants}
+        if not kinds:
+            return rng.uniform(begins, ends)
+        at = rng.choice(kinds[rng.choice(list(kinds))])
+        at += rng.choice([0.0, 0.0, 1e-9, -1e-9, 1e-4, -1e-4, *self._way(schedule)])
+        return max(0.0, at)
+
+    def _way(self, schedule):
+        """Offsets that strike while bytes are on their way."""
+        return [share * schedule.latency for share in (0.5, 1.0, 2.0)] if schedule.latency else []
+
+    def _with_acts(self, schedule):
+        rng = self._rng
+        if self._odds(0.3):
+            return schedule
+        n_clients = schedule.scenario.n_clients
+        ends = schedule.scenario.last_outage_end + 1.0
+        aimed = self._odds(0.5)
+        acts = []
+        for _ in range(rng.randint(1, 6)):
+            client = rng.randrange(n_clients)
+            at = self._aim(schedule, 0.0, ends) if aimed else rng.uniform(0.0, ends)
+            aimed = False
+            match rng.choice(["text", "text", "big-text", "operation", "network", "page", "close"]):
+                case "network":
+                    back = at + rng.choice([0.0, 0.1, 1.0])
+                    acts += [Act(at, client, "offline"), Act(back, client, "online")]
+                case "page":
+                    back = at + rng.choice([0.0, 0.1, 1.0])
+                    acts += [Act(at, client, "hide"), Act(back, client, "show")]
+                case "close" if self._odds(0.5):
+                    acts.append(Act(at, client, "close"))
+                case "big-text":
+                    acts += [Act(at + 0.01 * turn, client, "big-text") for turn in range(3)]
+                case what:
+                    acts.append(Act(at, client, what if what != "close" else "text"))
+        return replace(schedule, acts=tuple(sorted(acts)))
+
+
+assert math.isfinite(HORIZON)

@@ -1,0 +1,256 @@
+"""Plays a schedule: client, fleet and server as they are, on a virtual clock, in memory."""
+
+import logging
+from contextlib import contextmanager
+from functools import partial
+
+import trio
+import trio.testing
+
+from server_stub.recorder import ServerRecorder
+from server_stub.server import Server
+from simulator.core.cohorts import deal_cohorts
+from simulator.core.lifecycle import Disconnected, State
+from simulator.core.outgoing import Offer
+from simulator.engines.virtual.determinism import deterministic_scheduling
+from simulator.fleet import Fleet
+from simulator.recording import FleetRecorder
+from simulator.transport import TRANSPORTS
+
+from .invariants import check_lives, check_silence
+from .wire import CountingPort, Wire
+from .witness import Witness
+
+PATIENCE = 60.0
+"""Seconds after the last outage has healed within which everybody must be well again."""
+LOOK_EVERY = 0.237
+"""Seconds between two looks; unlike the period of anything, so that no look meets a message."""
+IN_FLIGHT = 0.25
+"""Seconds for which what has just happened may still be on its way."""
+CLOSES_WITHIN = 1.5
+"""Seconds: the second that a close frame gets to leave, and the way of the wire."""
+
+RECOVERS = "everybody is well again, some time after the last outage"
+PEACE = "no connection is lost in peace"
+NO_LEAK = "no task, stream or port is left"
+CLOSES = "a client that is closed ends quickly"
+ARRIVES = "what is sent in peace arrives"
+
+_BIG = 40_000
+"""Characters of a big text: two of them fill a stream."""
+
+
+def play(schedule, *, until=None):
+    """Play a schedule to its end, or as far as `until`; returns the witness."""
+    world = _World(schedule, until)
+    with _silent_log(), deterministic_scheduling(schedule.scenario.seed):
+        trio.run(world.live, clock=world.clock)
+    world.look_back()
+    return world.witness
+
+
+@contextmanager
+def _silent_log():
+    """Nothing is logged: a listener that raises is a violation, and shows as one."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+class _World:
+    def __init__(self, schedule, until):
+        self.clock = trio.testing.MockClock(autojump_threshold=0)
+        self._schedule = schedule
+        self._scenario = scenario = schedule.scenario
+        self._until = until
+        self.witness = Witness(scenario, self.clock.current_time)
+        self._port = CountingPort(listen_backlog=scenario.server.listen_backlog)
+        self._wire = Wire(
+            self._port, latency=schedule.latency, piece=schedule.piece, seed=scenario.seed
+        )
+        shares = [cohort.share for cohort in scenario.cohorts]
+        self.cohort_of = deal_cohorts(scenario.seed, shares, scenario.n_clients)
+        self._n_texts = 0
+
+    async def live(self):
+        """The main task."""
+        scenario = self._scenario
+        recorder = ServerRecorder()
+        self._server = Server(
+            scenario.server, port=self._port, seed=scenario.seed, recorder=recorder
+        )
+        self._server._backend = self.witness.backend
+        self._fleet = Fleet(
+            scenario,
+            range(scenario.n_clients),
+            self.cohort_of,
+            dials=[self._wire.dial],
+            transport=TRANSPORTS[scenario.transport],
+            host="server.invalid",
+            recorder=FleetRecorder(),
+            listeners=[self.witness],
+        )
+        n_tasks = trio.lowlevel.current_statistics().tasks_living
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._wire.carry)
+            await nursery.start(self._server.run)
+            nursery.start_soon(partial(self._fleet.run, ramp_starts_at=0.0))
+            await trio.testing.wait_all_tasks_blocked()
+            self._clients = self._fleet._clients
+            self._fleet.begin(0.0)
+            nursery.start_soon(partial(self._server.follow, scenario.windows, origin=0.0))
+            for act in self._schedule.acts:
+                nursery.start_soon(self._perform, act)
+            if self._until is None:
+                await self._watch()
+            else:
+                await trio.sleep_until(self._until)
+            nursery.cancel_scope.cancel()
+        self._wire.deliver()
+        if trio.lowlevel.current_statistics().tasks_living != n_tasks:
+            self.witness.object(NO_LEAK, "tasks are left")
+
+    # The acts
+
+    async def _perform(self, act):
+        await trio.sleep_until(act.at)
+        client = self._clients[act.client]
+        match act.what:
+            case "text" | "big-text":
+                self._say(client, _BIG if act.what == "big-text" else 0)
+            case "operation":
+                if client.conversation.outbox is not None:
+                    client.conversation.outbox.enqueue("invalid:", trio.current_time())
+            case "offline" | "online":
+                client.signal_network(online=act.what == "online")
+            case "hide" | "show":
+                client.set_visible(visible=act.what == "show")
+            case "close":
+                self.witness.closed_at.setdefault(act.client, trio.current_time())
+                await client.aclose()
+                if trio.current_time() > act.at + CLOSES_WITHIN:
+                    self.witness.object(CLOSES, f"client {act.client}, told so at {act.at:.6g} s")
+                if client._lifecycle.state not in (State.CLOSED, State.FAILED):
+                    self.witness.object(CLOSES, f"client {act.client} is not closed")
+
+    def _say(self, client, size=0):
+        number = self._n_texts
+        self._n_texts += 1
+        offered = client.send(f"text {number} " + "x" * size)
+        return number if offered.offer is Offer.KEPT else None
+
+    # Until all is well
+
+    async def _watch(self):
+        """Wait until everybody is well again, and see that it stays so."""
+        calm_at = self._schedule.calm_at
+        await trio.sleep_until(calm_at + self._aftermath() + LOOK_EVERY)
+        if not await self._well_within(calm_at + PATIENCE):
+            return
+        well_at = trio.current_time()
+        said = [(client.number, self._say(client)) for client in self._living()]
+        await trio.sleep(self._settle())
+        for number, life in sorted(self.witness.lives.items()):
+            for event in life:
+                if isinstance(event, Disconnected) and event.at > well_at:
+                    self.witness.object(PEACE, f"client {number} lost one: {event}")
+        for number, text in said:
+            if text not in self.witness.echoes[number]:
+                self.witness.object(ARRIVES, f"client {number} never heard the echo of {text}")
+        await self._well_within(trio.current_time() + 5.0)
+
+    def _aftermath(self):
+        """Seconds for which a probe whose SYN was lost may still wait for an answer."""
+        monitors = [cohort.network_monitor for cohort in self._scenario.cohorts]
+        return max([0.0, *(monitor.timeout for monitor in monitors if monitor is not None)])
+
+    async def _well_within(self, deadline):
+        while trouble := self._trouble():
+            if trio.current_time() > deadline:
+                self.witness.object(RECOVERS, trouble)
+                return False
+            await trio.sleep(LOOK_EVERY)
+        return True
+
+    def _settle(self):
+        """Seconds in which every heartbeat comes round, and everything that is due."""
+        beats = [
+            cohort.heartbeat.interval + cohort.heartbeat.timeout
+            for cohort in self._scenario.cohorts
+            if cohort.heartbeat is not None
+        ]
+        return max([1.0, *beats]) + 2 * self._schedule.latency
+
+    def _living(self):
+        """The clients that have not ended."""
+        return [client for client in self._clients if not self._has_ended(client)]
+
+    def _has_ended(self, client):
+        return client.number in self.witness.closed_at or client._lifecycle.state is State.FAILED
+
+    def _trouble(self):
+        """What is not well yet, in words; empty when all is."""
+        living = self._living()
+        for client in living:
+            if trouble := self._trouble_of(client):
+                return f"client {client.number} {trouble}"
+        if self._server.n_connected != len(living):
+            return f"the server has {self._server.n_connected} connections, not {len(living)}"
+        if self._port.n_open() != (len(living), len(living)):
+            return f"{self._port.n_open()} streams are open, for {len(living)} clients"
+        if self._server._desk.backlog or self._server._desk.busy_workers:
+            return "the desk is busy"
+        n_tasks = trio.lowlevel.current_statistics().tasks_living
+        if n_tasks > self._n_tasks_at_most(living):
+            return f"{n_tasks} tasks live, for {len(living)} clients"
+        return ""
+
+    def _trouble_of(self, client):
+        now = trio.current_time()
+        if not client.is_connected:
+            return f"is {client.status}"
+        if self.witness.statuses[client.number] != client.status:
+            return f"is {client.status}, but said {self.witness.statuses[client.number]}"
+        cursor, outbox = client.conversation.cursor, client.conversation.outbox
+        if cursor is not None:
+            due = [(e, i) for at, e, i in self.witness.published[-99:] if at < now - IN_FLIGHT]
+            epoch = self.witness.backend.epoch
+            latest = max([i for e, i in due if e == epoch], default=0)
+            seen = self.witness.views.get(client.number, (None, 0))
+            if not cursor.synced or seen[0] != epoch or seen[1] < latest:
+                return f"has seen {seen} of {(epoch, latest)}"
+        if outbox is not None:
+            head = outbox._head
+            if head is not None and head.enqueued_at < now - IN_FLIGHT - self._period(client):
+                return f"has not delivered {head}"
+            n_answered = outbox.n_acknowledged + outbox.n_set_aside
+            if not 0 <= self.witness.handled[client.number] - n_answered <= 1:
+                return f"counts {n_answered} of {self.witness.handled[client.number]} answers"
+        return ""
+
+    def _period(self, client):
+        """Seconds within which a client looks after its outbox: operations from outside wait."""
+        cohort = self._scenario.cohorts[self.cohort_of[client.number]]
+        return 1 / cohort.operation_rate
+
+    def _n_tasks_at_most(self, living):
+        """Trio's own, those of this test, and a few for each client."""
+        per_connection = 2 if self._scenario.transport == "wsproto" else 3
+        monitored = sum(client._monitor is not None and client._probe is not None for client in living)
+        server = 3 + 2 * (self._scenario.server.history.rate is not None)
+        fleet = 1 if living else 0
+        return 3 + 1 + server + fleet + per_connection * len(living) + monitored
+
+    # Afterwards
+
+    def look_back(self):
+        """Check what shows only in the whole."""
+        cohorts = [self._scenario.cohorts[index] for index in self.cohort_of]
+        check_lives(self.witness, cohorts)
+        check_silence(self.witness, cohorts, self._scenario.windows, self._schedule.latency)
+        if any(self._port.n_open()):
+            self.witness.object(NO_LEAK, f"{self._port.n_open()} streams are open")
+        if not self._port._is_closed:
+            self.witness.object(NO_LEAK, "the port is open")
