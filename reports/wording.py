@@ -75,11 +75,11 @@ def setting(result: RunResult) -> str:
     clients = f"{result.scenario.n_clients:,} clients"
     if not spans:
         return f"{clients}, no outage"
-    parts = [
-        f"{what} down {_how_long([span for span in spans if span.on_the_network is on_the_network])}"
-        for what, on_the_network in (("server", False), ("network", True))
-        if any(span.on_the_network is on_the_network for span in spans)
-    ]
+    by_place = {
+        "server": [span for span in spans if not span.on_the_network],
+        "network": [span for span in spans if span.on_the_network],
+    }
+    parts = [f"{place} down {_how_long(its)}" for place, its in by_place.items() if its]
     return ", ".join([clients, *parts])
 
 
@@ -107,12 +107,13 @@ def back(result: RunResult, summary: Mapping[str, Any]) -> str:
     spans = spans_of(result, end)
     if not spans:
         return "no outage"
-    if spans[-1].ends_at > end:
+    over_at = max(span.ends_at for span in spans)
+    if over_at > end:
         return "outage not over at the end"
     if summary["time_to_recovery_p100"] is not None:
         return f"all back within {seconds(summary['time_to_recovery_p100'])}"
     share = float(share_connected(result).share[-1])
-    return f"{percent(share)} back after {seconds(end - spans[-1].ends_at)}"
+    return f"{percent(share)} back after {seconds(end - over_at)}"
 
 
 def policy_name(result: RunResult) -> str:

@@ -18,16 +18,12 @@ their keys in the order of application, which `order_of` computes for the order 
 tell what was done, which forgotten keys do not undo. They are never forgotten: a hundred bytes or
 so per client ever seen.
 
-The ledger itself is sans-IO; `SqliteRecords` is the only part that touches a file.
+All of this is sans-IO; records that outlive the process are in `sqlite_records`.
 """
 
 import hashlib
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Literal, NamedTuple, Protocol, Self
+from collections.abc import Callable, Iterable
+from typing import Annotated, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -37,7 +33,6 @@ Client = int | str
 """How a client is told apart: herd's own by number, others by what they say or whence they call."""
 Rule = Callable[[str], str | None]
 """Looks at a body; returns why such an operation can never be applied, or None."""
-Survives = Literal["power_cut", "process_kill"]
 
 REMEMBERED = 64
 """Keys per client: an answer that is lost costs one, so this outlasts any lingering copy of a
@@ -46,7 +41,7 @@ KEY_LIMIT = 128
 """Characters of a key: room for three UUIDs; an unbounded key would unbound the records."""
 INVALID_MARK = "invalid:"
 """How a body begins that `marked_invalid` rejects."""
-_UNORDERED = bytes(8)
+UNORDERED = bytes(8)
 """The digest of no operations."""
 
 
@@ -160,7 +155,7 @@ class Ledger:
 
 def order_of(keys: Iterable[str]) -> bytes:
     """The digest of a tally after operations with these keys were applied in this order."""
-    order = _UNORDERED
+    order = UNORDERED
     for key in keys:
         order = _followed_by(order, key)
     return order
@@ -182,7 +177,7 @@ def marked_invalid(body: str) -> str | None:
 
 
 def _followed_by(order: bytes, key: str) -> bytes:
-    return hashlib.blake2b(order + key.encode(), digest_size=len(_UNORDERED)).digest()
+    return hashlib.blake2b(order + key.encode(), digest_size=len(UNORDERED)).digest()
 
 
 def _fault_of(key: str) -> str | None:
@@ -220,7 +215,7 @@ class MemoryRecords:
 
     def tally(self, client: Client) -> Tally:
         """What was done for the client."""
-        return self._tallies.get(client, Tally(0, _UNORDERED))
+        return self._tallies.get(client, Tally(0, UNORDERED))
 
     def add(self, client: Client, key: str, result: Result, tally: Tally) -> None:
         """Record a result together with the tally after it."""
@@ -233,221 +228,3 @@ class MemoryRecords:
     def forget(self) -> None:
         """Drop every key; the tallies stay."""
         self._results.clear()
-
-
-class DatabaseError(Exception):
-    """A database file cannot be used; the message names it and is one clear line."""
-
-
-class Database:
-    """One SQLite file of ours: recognised, checked, locked; errors say what is wrong with it.
-
-    Used by one process at a time, which holds the lock until it closes the file or dies. Written
-    ahead (WAL), so that a process killed at any instant leaves each transaction done or not begun.
-    """
-
-    _PATIENCE = 0.2
-    """Seconds to wait for a lock: enough for a dying process to let go of it."""
-
-    def __init__(
-        self,
-        path: Path,
-        *,
-        what: str,
-        application_id: int,
-        version: int,
-        schema: Iterable[str],
-        survives: Survives,
-        error: type[Exception] = DatabaseError,
-    ) -> None:
-        """Open the file, or make it if there is none or an empty one.
-
-        Args:
-            path: The file.
-            what: What it is, for messages: "an outbox".
-            application_id: Marks the files of this kind; stands in their header.
-            version: Of the schema.
-            schema: The statements that make the tables.
-            survives: What a finished transaction survives. "power_cut" synchronises the disk each
-                time (synchronous = FULL); "process_kill" trusts the operating system to write
-                what it was given (NORMAL), and is many times as fast.
-            error: What to raise.
-
-        Raises:
-            Exception: An `error`: the file is missing its directory, is not ours, is newer or
-                older than this program, is damaged, or another process uses it.
-        """
-        self.path = path
-        self._what = what
-        self._error = error
-        with self._errors_named():
-            self._connection = sqlite3.connect(
-                path, isolation_level=None, timeout=self._PATIENCE, cached_statements=32
-            )
-        try:
-            with self._errors_named():
-                self._prepare(application_id, version, schema, survives)
-        except BaseException:
-            self.close()
-            raise
-
-    def rows(self, statement: str, *values: object) -> list[tuple[object, ...]]:
-        """All rows of a query."""
-        with self._errors_named():
-            return self._connection.execute(statement, values).fetchall()
-
-    def change(self, *statements: tuple[str, tuple[object, ...]]) -> None:
-        """Run (statement, values) pairs in one transaction: all of them, or none."""
-        with self._errors_named():
-            self._connection.execute("BEGIN IMMEDIATE")
-            with self._connection:  # Commits, or rolls back when anything raises.
-                for statement, values in statements:
-                    self._connection.execute(statement, values)
-
-    def close(self) -> None:
-        """Close the file; more than once does no harm."""
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _prepare(
-        self, application_id: int, version: int, schema: Iterable[str], survives: Survives
-    ) -> None:
-        # Until the file is known to be ours it is only read.
-        execute = self._connection.execute
-        execute("PRAGMA locking_mode = EXCLUSIVE")
-        (found_id,) = execute("PRAGMA application_id").fetchone()
-        (found_version,) = execute("PRAGMA user_version").fetchone()
-        (n_tables,) = execute("SELECT count(*) FROM sqlite_master").fetchone()
-        is_new = (found_id, found_version, n_tables) == (0, 0, 0)
-        if not is_new:
-            self._recognise(found_id == application_id, found_version, version)
-        execute("PRAGMA journal_mode = WAL")
-        execute(f"PRAGMA synchronous = {'FULL' if survives == 'power_cut' else 'NORMAL'}")
-        if is_new:
-            self.change(
-                *((statement, ()) for statement in schema),
-                (f"PRAGMA application_id = {application_id}", ()),
-                (f"PRAGMA user_version = {version}", ()),
-            )
-
-    def _recognise(self, is_ours: bool, found_version: int, version: int) -> None:
-        if not is_ours:
-            raise self._error(f"{self.path}: is not {self._what} of herd")
-        if found_version != version:
-            raise self._error(
-                f"{self.path}: {self._what} of version {found_version}; this herd reads {version}"
-            )
-        (verdict,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise self._error(f"{self.path}: {self._what}, but damaged: {verdict.splitlines()[-1]}")
-
-    @contextmanager
-    def _errors_named(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
-            raise  # Not the file's fault but the caller's.
-        except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-                raise self._error(f"{self.path}: in use by another process") from error
-            raise self._error(f"{self.path}: {error}") from error
-
-
-class SqliteRecords:
-    """Results in an SQLite file: they survive the server's process."""
-
-    _SCHEMA = (
-        # No type for the client: a number and its digits are two clients.
-        "CREATE TABLE tallies (client PRIMARY KEY, n_applied INTEGER NOT NULL,"
-        " key_order BLOB NOT NULL, n_recorded INTEGER NOT NULL) WITHOUT ROWID",
-        "CREATE TABLE results (client, number INTEGER NOT NULL, key TEXT NOT NULL,"
-        " position INTEGER NOT NULL, reason TEXT, PRIMARY KEY (client, number)) WITHOUT ROWID",
-        "CREATE UNIQUE INDEX by_key ON results (client, key)",
-    )
-
-    def __init__(
-        self, path: Path, *, remembered: int = REMEMBERED, survives: Survives = "power_cut"
-    ) -> None:
-        """Open the file, or make it.
-
-        Args:
-            path: The file.
-            remembered: Keys kept per client, the latest.
-            survives: What a recorded result survives; see `Database`.
-
-        Raises:
-            DatabaseError: The file is not a ledger that this program can use.
-        """
-        self._remembered = remembered
-        self._database = Database(
-            path,
-            what="a ledger",
-            application_id=0x6865726C,  # "herl"
-            version=1,
-            schema=self._SCHEMA,
-            survives=survives,
-        )
-
-    def find(self, client: Client, key: str) -> Result | None:
-        """The result on record."""
-        rows = self._database.rows(
-            "SELECT position, reason FROM results WHERE client = ? AND key = ?", client, key
-        )
-        return Result(*rows[0]) if rows else None  # type: ignore[arg-type] # as the schema says
-
-    def tally(self, client: Client) -> Tally:
-        """What was done for the client."""
-        rows = self._database.rows(
-            "SELECT n_applied, key_order FROM tallies WHERE client = ?", client
-        )
-        return Tally(*rows[0]) if rows else Tally(0, _UNORDERED)  # type: ignore[arg-type]
-
-    def add(self, client: Client, key: str, result: Result, tally: Tally) -> None:
-        """Record a result together with the tally after it."""
-        self._database.change(
-            (
-                "INSERT INTO tallies VALUES (?, ?, ?, 1) ON CONFLICT (client) DO UPDATE SET"
-                " n_applied = excluded.n_applied, key_order = excluded.key_order,"
-                " n_recorded = n_recorded + 1",
-                (client, *tally),
-            ),
-            (
-                "INSERT INTO results SELECT client, n_recorded, ?, ?, ? FROM tallies"
-                " WHERE client = ?",
-                (key, *result, client),
-            ),
-            (
-                "DELETE FROM results WHERE client = ? AND number <="
-                " (SELECT n_recorded FROM tallies WHERE client = ?) - ?",
-                (client, client, self._remembered),
-            ),
-        )
-
-    def forget(self) -> None:
-        """Drop every key; the tallies stay."""
-        self._database.change(("DELETE FROM results", ()))
-
-    def close(self) -> None:
-        """Close the file; more than once does no harm."""
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -6,7 +6,7 @@ of them its say, and asks only one question of all: until when may the client ju
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -29,8 +29,11 @@ from simulator.core.heartbeat import Heartbeat, Verdict
 from simulator.core.outbox import Outbox
 from simulator.core.outcomes import NoticedBy
 from simulator.core.outgoing import Offered, Outgoing
+from simulator.core.visibility import HiddenPage
 from simulator.scenario import ClientConfig
 from simulator.transport.seam import Connection, ConnectionLostError
+
+_OFFLINE = "the network is gone"
 
 
 class Conversation:
@@ -46,6 +49,8 @@ class Conversation:
         "_on_update",
         "_outgoing",
         "_owed",
+        "_page",
+        "_speaking",
         "cursor",
         "gaps",
         "n_delta_sync",
@@ -78,6 +83,8 @@ class Conversation:
         self._outgoing = Outgoing(config.outgoing)
         self._next_operation_at = first_operation_at
         self._listening: trio.CancelScope | None = None
+        self._speaking: trio.CancelScope | None = None
+        self._page: HiddenPage | None = None
         self._is_offline = False
         self._is_reconnect = False
         self._owed: Sync | None = None
@@ -107,19 +114,24 @@ class Conversation:
         """The network is gone: the connection, if there is one, is lost."""
         self._is_offline = True
         self._interrupt()
+        if self._speaking is not None:
+            self._speaking.cancel()
+
+    def set_page(self, page: HiddenPage | None) -> None:
+        """The page goes out of view, or comes into view (None)."""
+        self._page = page
+        self._interrupt()
 
     def _interrupt(self) -> None:
         if self._listening is not None:
             self._listening.cancel()
 
-    async def hold(
-        self, connection: Connection, *, heartbeat: Heartbeat | None, is_reconnect: bool
-    ) -> None:
+    async def hold(self, connection: Connection, *, phase: float, is_reconnect: bool) -> None:
         """Talk on a new connection until it is lost.
 
         Args:
             connection: It has just opened.
-            heartbeat: Begun for this connection.
+            phase: In (0, 1): the share of an interval before the first heartbeat.
             is_reconnect: Whether there was one before.
 
         Raises:
@@ -128,6 +140,9 @@ class Conversation:
         self._is_offline = False
         self._is_reconnect = is_reconnect
         now = trio.current_time()
+        heartbeat = None
+        if (beat := self._config.heartbeat) is not None:
+            heartbeat = Heartbeat(beat.interval, beat.timeout, now=now, phase=phase)
         if self.cursor is not None:
             self._owed = self.cursor.on_connect()
             self.synced_at = math.nan
@@ -141,7 +156,7 @@ class Conversation:
                 if text is not None:
                     self._hear(text)
                 elif self._is_offline:
-                    raise ConnectionLostError(NoticedBy.OFFLINE, reason="the network is gone")
+                    raise ConnectionLostError(NoticedBy.OFFLINE, reason=_OFFLINE)
                 else:
                     await self._keep_time(connection, heartbeat)
         finally:
@@ -152,7 +167,11 @@ class Conversation:
         """The next text; None when something is due, or somebody outside wants attention."""
         if self._is_offline or len(self._outgoing):
             return None
-        deadline = math.inf if heartbeat is None else heartbeat.deadline
+        deadline = math.inf
+        if heartbeat is not None:
+            deadline = heartbeat.deadline
+            if self._page is not None:  # Its timers are the page's, and chained.
+                deadline = self._page.runs_at(deadline)
         if self.outbox is not None:
             deadline = min(deadline, self.outbox.deadline, self._next_operation_at)
         text = None
@@ -165,13 +184,29 @@ class Conversation:
         """Flush what has collected: the request to sync first, then messages, then operations."""
         if self._owed is not None:
             sync, self._owed = self._owed, None
-            await connection.send(encode(sync))
+            await self._speak(connection.send, encode(sync))
         while (text := self._outgoing.take()) is not None:
-            await connection.send(text)
+            await self._speak(connection.send, text)
         if self.outbox is not None:
             operation = self.outbox.next_to_send(trio.current_time())
             if operation is not None:
-                await connection.send(encode(Operation(operation.key, operation.body)))
+                text = encode(Operation(operation.key, operation.body))
+                await self._speak(connection.send, text)
+
+    async def _speak(self, send: Callable[..., Awaitable[None]], *words: str) -> None:
+        """Send something; a peer that does not take it within the heartbeat's timeout is dead.
+
+        While this client cannot finish a sentence it does not listen either, so that its heartbeat
+        would have no say.
+        """
+        heartbeat = self._config.heartbeat
+        patience = math.inf if heartbeat is None else heartbeat.timeout
+        with trio.move_on_after(patience) as self._speaking:
+            await send(*words)
+        if self._is_offline:
+            raise ConnectionLostError(NoticedBy.OFFLINE, reason=_OFFLINE)
+        if self._speaking.cancelled_caught:
+            raise ConnectionLostError(NoticedBy.HEARTBEAT, reason="nobody takes what is sent")
 
     async def _keep_time(self, connection: Connection, heartbeat: Heartbeat | None) -> None:
         now = trio.current_time()
@@ -182,9 +217,9 @@ class Conversation:
             return
         match heartbeat.verdict(now, connection.heard_at):
             case Verdict.PING if self._config.heartbeat_by_application:
-                await connection.send(APPLICATION_PING)
+                await self._speak(connection.send, APPLICATION_PING)
             case Verdict.PING:
-                await connection.ping()
+                await self._speak(connection.ping)
             case Verdict.DEAD:
                 raise ConnectionLostError(NoticedBy.HEARTBEAT, reason="no answer to a ping")
             case Verdict.WAIT:

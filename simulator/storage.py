@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from server_stub.ledger import Database, Survives
+from server_stub.database import Database, Survives
 from simulator.core.outbox import Operation, Stored
 from simulator.errors import InputError
 

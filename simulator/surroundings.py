@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from server_stub.draws import Purpose, uniform
+from server_stub.wire import Identity
 from simulator.core.brake import Brake
 from simulator.core.connectivity import Change, Monitor, MonitorConfig, sooner
 from simulator.core.visibility import HiddenPage
@@ -58,6 +59,10 @@ class Surroundings:
         phase = uniform(self._seed, Purpose.HIDDEN, self._number, index=1)
         self.page = HiddenPage(since, phase)
 
+    def show(self) -> None:
+        """The page comes into view."""
+        self.page = None
+
     def due_at(self, due_at: float) -> float:
         """When an attempt that is due then is really made: never, while there is no network."""
         if not self.is_online:
@@ -77,11 +82,11 @@ class Surroundings:
         return sooner(due_at, now, draw, window, not_before=not_before)
 
     def failed(
-        self, started_at: float, now: float, episode: int, attempt: int, *, given_up: bool = False
+        self, identity: Identity, started_at: float, now: float, *, given_up: bool = False
     ) -> None:
         """An attempt, or the connection that it had led to, has come to a bad end."""
         if self.brake is not None:
-            draw = uniform(self._seed, Purpose.BRAKE, self._number, episode, attempt)
+            draw = uniform(self._seed, Purpose.BRAKE, *identity)
             self.brake.failed(started_at, now, draw, given_up=given_up)
 
     async def watch(self, on_change: Callable[[Change], None]) -> None:

@@ -15,8 +15,8 @@ class Heartbeat:
     """Pings every `interval`; whatever is heard after a ping counts as life.
 
     The phase is uniform per client, so that the heartbeats of a herd do not align, and a silent
-    loss at a random moment is noticed between `timeout` and `interval + timeout` later. A timer that
-    runs late (a hidden page, a laptop that slept) skips the pings it missed and keeps the rhythm.
+    loss at a random moment is noticed between `timeout` and `interval + timeout` later. A timer
+    that runs late (a hidden page, a laptop that slept) skips what it missed and keeps the rhythm.
     """
 
     __slots__ = ("_interval", "_next_ping_at", "_pinged_at", "_timeout")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 
 import trio
@@ -194,10 +194,8 @@ class TrioWebSocketConnection:
         await trio.lowlevel.checkpoint()
 
     async def _ping(self) -> None:
-        try:
+        with suppress(trio_websocket.ConnectionClosed):  # `receive` reports it.
             await self._connection.ping()
-        except trio_websocket.ConnectionClosed:
-            pass  # `receive` reports it.
 
     async def close(self, code: int) -> None:
         """Send a close frame, without waiting for the answer."""

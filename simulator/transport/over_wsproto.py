@@ -1,6 +1,7 @@
 """WebSocket by wsproto, straight over the stream."""
 
 import math
+from contextlib import suppress
 
 import trio
 from wsproto.connection import Connection as FrameConnection
@@ -114,10 +115,8 @@ class WsprotoConnection:
     async def _answer_close(self, event: CloseConnection) -> None:
         # Kept, since answering it may be cancelled (a heartbeat is due), and it comes only once.
         self._loss = ConnectionLostError(NoticedBy.CLOSE_FRAME, event.code, event.reason or "")
-        try:
+        with suppress(OSError):  # The peer may have left; the frame still tells how it ended.
             await self._stream.send_all(self._protocol.send(event.response()))
-        except OSError:
-            pass  # The peer said goodbye and left; the frame still tells how it ended.
         raise self._loss
 
     async def send(self, text: str) -> None:

@@ -39,7 +39,7 @@ class _Story:
         self._lost_at = None
         self._n_retries = 0
         """In a row, as the policy counts them."""
-        self._announced = None
+        self._announced = (0, 1)
         self._has_failed = False
 
     def go_on(self, event):
@@ -111,8 +111,18 @@ class _Story:
         self._witness.object(TRUTHFUL, f"client {self._number} {what}: {event}")
 
 
-def check_silence(witness, cohorts, windows, latency):
-    """A cut path tells nothing, and neither does a frozen server; heartbeats find that out."""
+def check_silence(witness, cohorts, windows, latency, *, throttled=(), talkative=()):
+    """A cut path tells nothing, and neither does a frozen server; heartbeats find that out.
+
+    Args:
+        witness: What was seen.
+        cohorts: By client.
+        windows: The outages.
+        latency: Seconds that bytes may still travel when an outage begins.
+        throttled: Clients whose page was hidden, so that their heartbeats come late.
+        talkative: Clients that may be in the middle of a sentence which nobody takes; they notice
+            by the sentence's own timeout.
+    """
     for window in windows:
         if window.kind not in (OutageKind.NETWORK, OutageKind.FREEZE):
             continue
@@ -125,8 +135,11 @@ def check_silence(witness, cohorts, windows, latency):
             during = [event for event in life if starts_at < _instant(event) < ends_at]
             if window.kind is OutageKind.NETWORK:
                 _check_nothing_is_heard(witness, during)
-            if cohort.heartbeat is not None:
-                notices_by = starts_at + cohort.heartbeat.interval + cohort.heartbeat.timeout
+            if cohort.heartbeat is not None and number not in throttled:
+                turns = 2 if number in talkative else 1
+                notices_by = (
+                    starts_at + cohort.heartbeat.interval + turns * cohort.heartbeat.timeout
+                )
                 if (
                     notices_by < min(ends_at, witness.closed_at.get(number, math.inf))
                     and _was_connected(life, window.starts_at, notices_by)

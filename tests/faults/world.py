@@ -101,8 +101,7 @@ class _World:
             self._clients = self._fleet._clients
             self._fleet.begin(0.0)
             nursery.start_soon(partial(self._server.follow, scenario.windows, origin=0.0))
-            for act in self._schedule.acts:
-                nursery.start_soon(self._perform, act)
+            nursery.start_soon(self._perform, nursery)
             if self._until is None:
                 await self._watch()
             else:
@@ -114,26 +113,31 @@ class _World:
 
     # The acts
 
-    async def _perform(self, act):
-        await trio.sleep_until(act.at)
-        client = self._clients[act.client]
-        match act.what:
-            case "text" | "big-text":
-                self._say(client, _BIG if act.what == "big-text" else 0)
-            case "operation":
-                if client.conversation.outbox is not None:
-                    client.conversation.outbox.enqueue("invalid:", trio.current_time())
-            case "offline" | "online":
-                client.signal_network(online=act.what == "online")
-            case "hide" | "show":
-                client.set_visible(visible=act.what == "show")
-            case "close":
-                self.witness.closed_at.setdefault(act.client, trio.current_time())
-                await client.aclose()
-                if trio.current_time() > act.at + CLOSES_WITHIN:
-                    self.witness.object(CLOSES, f"client {act.client}, told so at {act.at:.6g} s")
-                if client._lifecycle.state not in (State.CLOSED, State.FAILED):
-                    self.witness.object(CLOSES, f"client {act.client} is not closed")
+    async def _perform(self, nursery):
+        for act in self._schedule.acts:
+            await trio.sleep_until(act.at)
+            client = self._clients[act.client]
+            match act.what:
+                case "text" | "big-text":
+                    self._say(client, _BIG if act.what == "big-text" else 0)
+                case "operation":
+                    if client.conversation.outbox is not None:
+                        client.conversation.outbox.enqueue("invalid:", act.at)
+                case "offline" | "online":
+                    client.signal_network(online=act.what == "online")
+                case "hide" | "show":
+                    client.set_visible(visible=act.what == "show")
+                case "close":
+                    nursery.start_soon(self._close, client)
+
+    async def _close(self, client):
+        told_at = trio.current_time()
+        self.witness.closed_at.setdefault(client.number, told_at)
+        await client.aclose()
+        if trio.current_time() > told_at + CLOSES_WITHIN:
+            self.witness.object(CLOSES, f"client {client.number}, told so at {told_at:.6g} s")
+        if client._lifecycle.state not in (State.CLOSED, State.FAILED):
+            self.witness.object(CLOSES, f"client {client.number} is not closed")
 
     def _say(self, client, size=0):
         number = self._n_texts
@@ -238,7 +242,7 @@ class _World:
     def _n_tasks_at_most(self, living):
         """Trio's own, those of this test, and a few for each client."""
         per_connection = 2 if self._scenario.transport == "wsproto" else 3
-        monitored = sum(client._monitor is not None and client._probe is not None for client in living)
+        monitored = sum(client.surroundings.probe is not None for client in living)
         server = 3 + 2 * (self._scenario.server.history.rate is not None)
         fleet = 1 if living else 0
         return 3 + 1 + server + fleet + per_connection * len(living) + monitored
@@ -249,7 +253,16 @@ class _World:
         """Check what shows only in the whole."""
         cohorts = [self._scenario.cohorts[index] for index in self.cohort_of]
         check_lives(self.witness, cohorts)
-        check_silence(self.witness, cohorts, self._scenario.windows, self._schedule.latency)
+        did = [(act.client, act.what) for act in self._schedule.acts]
+        hidden = {number for number, cohort in enumerate(cohorts) if cohort.visible_share < 1}
+        check_silence(
+            self.witness,
+            cohorts,
+            self._scenario.windows,
+            self._schedule.latency,
+            throttled=hidden | {number for number, what in did if what == "hide"},
+            talkative={number for number, what in did if what == "big-text"},
+        )
         if any(self._port.n_open()):
             self.witness.object(NO_LEAK, f"{self._port.n_open()} streams are open")
         if not self._port._is_closed:

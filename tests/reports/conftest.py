@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from server_stub.config import ServerConfig, ServiceTime
-from server_stub.outage import Outage
+from server_stub.outage import Outage, OutageKind
 from server_stub.tables import OUTAGES, SERVER, SERVICES
 from simulator.core.backoff import BASIC
 from simulator.core.outcomes import Cause, NoticedBy, Outcome
@@ -29,6 +29,7 @@ def lockstep(
     policy="fixed",
     horizon=10.0,
     outage=True,
+    kind="graceful",
     server=True,
     manifest=None,
 ):
@@ -63,7 +64,8 @@ def lockstep(
         "noticed_by": np.full(n_lost, NoticedBy.CLOSE_FRAME),
         "close_code": np.full(n_lost, 1012),
     }
-    outages = {"starts_at": [DOWN_AT], "ends_at": [UP_AT]} if outage else {}
+    code = list(OutageKind).index(OutageKind(kind))
+    outages = {"kind": [code], "starts_at": [DOWN_AT], "ends_at": [UP_AT]} if outage else {}
     at = np.arange(0.0, horizon, 0.01) if server else np.empty(0)
     arrivals = np.where(np.isclose(at, 5.0), n_lost, 0)
     return RunResult(
@@ -74,7 +76,9 @@ def lockstep(
             horizon=horizon,
             server=ServerConfig(workers=2, service_time=ServiceTime(kind="constant", mean=0.2)),
             client=ClientConfig(policy=BASIC[policy]),
-            outage=(Outage(starts_at=DOWN_AT, down_for=UP_AT - DOWN_AT),) if outage else (),
+            outage=(Outage(kind=kind, starts_at=DOWN_AT, down_for=UP_AT - DOWN_AT),)
+            if outage
+            else (),
         ),
         attempts=_table(ATTEMPTS, attempts),
         disconnects=_table(DISCONNECTS, disconnects),

@@ -59,6 +59,16 @@ class TestStorm:
         assert span(fixed.frame.unobserved) == (8.0, 10.0)
         assert exponential.frame.unobserved is None
 
+    def test_marks_a_cut_path_as_such(self, lockstep):
+        """It is shaded as an outage is, but the server was not down."""
+        storm = plot_storm({"fixed": lockstep(kind="network")})
+        panel = storm.panels["fixed"]
+        assert [span(cut) for cut in panel.frame.outages] == [(2.0, 4.0)]
+        words = {text.get_text() for text in panel.ax.texts}
+        assert "network cut" in words
+        assert "outage" not in words
+        assert "network down for 2.0 s" in storm.figure.get_suptitle()
+
     def test_says_what_is_seen_in_numbers(self, pair):
         """A title names the policy, its peak and how far its herd came back."""
         storm = plot_storm(pair)

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server_stub.database import DatabaseError
 from server_stub.ledger import (
     INVALID_MARK,
     KEY_LIMIT,
     Answer,
-    DatabaseError,
     Ledger,
     MemoryRecords,
     Result,
-    SqliteRecords,
     Tally,
     larger_than,
     marked_invalid,
     order_of,
 )
+from server_stub.sqlite_records import SqliteRecords
 
 
 class RecordsOfOneKind:

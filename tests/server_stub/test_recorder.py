@@ -5,9 +5,10 @@ import math
 import pyarrow as pa
 import pytest
 
+from server_stub.messages import Event
 from server_stub.outage import Outage, OutageKind, unfold
 from server_stub.recorder import INTERVAL, ServerRecorder
-from server_stub.tables import LOSSES, OUTAGES, SERVER, SERVICES
+from server_stub.tables import LOSSES, OUTAGES, PUBLICATIONS, SERVER, SERVICES, TALLIES
 from server_stub.wire import Identity
 
 
@@ -131,3 +132,22 @@ def test_streams_can_be_read_whether_or_not_they_were_closed(tmp_path, is_closed
     }  # fmt: skip
     if not is_closed:
         recorder.close(0.011)
+
+
+def test_events_and_what_was_done_for_whom_are_written_down(tmp_path):
+    """For a client to be told apart from what it heard and had done."""
+    recorder = ServerRecorder(tmp_path)
+    recorder.publication(Event(2, 7), 1.5)
+    recorder.tallies({5: 3, 4: 1}, {5: 2})
+    recorder.close(2.0)
+    found = {}
+    for schema in (PUBLICATIONS, TALLIES):
+        with pa.ipc.open_stream(str(tmp_path / f"{schema.name}-0.arrows")) as stream:
+            found[schema.name] = stream.read_all().to_pylist()
+    assert found == {
+        "publications": [{"at": 1.5, "epoch": 2, "event": 7}],
+        "tallies": [
+            {"client": 4, "n_applied": 1, "n_reapplied": 0},
+            {"client": 5, "n_applied": 3, "n_reapplied": 2},
+        ],
+    }

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from wsproto.events import BytesMessage, CloseConnection, TextMessage
 
 from server_stub.config import ServerConfig, ServiceTime
-from server_stub.messages import Ack, Operation, encode
+from server_stub.history import HistoryConfig
+from server_stub.messages import Ack, Event, Operation, Snapshot, Sync, encode
 from server_stub.recorder import ServerRecorder
 from server_stub.server import Server
 from simulator.network import MemoryPort
@@ -246,3 +247,19 @@ def test_no_bytes_at_all_can_end_the_server(conversations):
         recorder.close(trio.current_time())
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+async def test_our_clients_hear_of_events_and_foreign_ones_when_they_ask(autojump_clock, node):
+    """Ours from the start, even if they never ask what they missed."""
+    stub = await node(
+        history=HistoryConfig(rate=1.0), service_time=ServiceTime(kind="constant", mean=0.1)
+    )
+    ours = await stub.connected(at=1.5)
+    foreign = await stub.peer(target="/", at=1.5)
+    await trio.sleep_until(2.5)
+    assert ours.heard == [(encode(Event(1, 3)), 2.0)]
+    assert foreign.heard == []
+    await foreign.says(TextMessage(data=encode(Sync(None, 0))))
+    await trio.sleep_until(3.5)
+    assert ours.heard[1:] == [(encode(Event(1, 4)), 3.0)]
+    assert foreign.heard == [(encode(Snapshot(1, 3)), 2.5), (encode(Event(1, 4)), 3.0)]

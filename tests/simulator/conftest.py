@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from server_stub.config import ServerConfig, ServiceTime
+from server_stub.history import HistoryConfig
 from server_stub.outage import OutageKind
 from simulator.assembly import assemble
 from simulator.core.outcomes import NoticedBy, Outcome
@@ -18,7 +19,15 @@ class Herd:
     """Clients that were connected at t = -1 and what happened to them; instants in seconds."""
 
     def __init__(
-        self, n_clients=1, *, horizon=100.0, capacity=10, shares=None, origin=0.0, **client
+        self,
+        n_clients=1,
+        *,
+        horizon=100.0,
+        capacity=10,
+        shares=None,
+        origin=0.0,
+        event_rate=None,
+        **behaviour,
     ):
         self.origin = origin
         self.cohort_of = np.zeros(n_clients, dtype=np.uint16)
@@ -26,11 +35,14 @@ class Herd:
             "n_clients": n_clients,
             "horizon": horizon,
             "server": ServerConfig(
-                workers=capacity, service_time=ServiceTime(kind="constant", mean=1.0)
+                workers=capacity,
+                service_time=ServiceTime(kind="constant", mean=1.0),
+                history=HistoryConfig(rate=event_rate),
             ),
-            "client": ClientConfig(**client),
+            "client": ClientConfig(**behaviour),
             "cohort": tuple(
-                Cohort(name=name, share=share, **client) for name, share in (shares or {}).items()
+                Cohort(name=name, share=share, **behaviour)
+                for name, share in (shares or {}).items()
             ),
         }
         self.rows = defaultdict(list)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.keys import episode_keys, find, find_last
+from simulator.keys import episode_keys, find, find_last, running_maximum
 
 KEYS = st.lists(st.integers(0, 5), max_size=20)
 EVENTS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=20)
@@ -38,4 +38,17 @@ def test_find_last_names_the_latest_row_that_is_not_later(wanted, events):
     wanted_keys, wanted_at = np.array(wanted, dtype="f8").reshape(-1, 2).T
     keys, at = np.array(events, dtype="f8").reshape(-1, 2).T
     found = find_last(wanted_keys.astype("u8"), wanted_at, keys=keys.astype("u8"), at=at)
+    assert found.tolist() == expected
+
+
+@given(EVENTS)
+def test_running_maximum_begins_anew_in_each_group(events):
+    """Whatever the groups are called, infinite values included."""
+    events = sorted(events, key=lambda event: event[0])
+    groups, values = np.array(events, dtype="f8").reshape(-1, 2).T
+    values[values == 5] = np.inf
+    expected = [
+        values[: row + 1][groups[: row + 1] == groups[row]].max() for row in range(len(events))
+    ]
+    found = running_maximum(values, groups.astype("u8") << np.uint64(40))
     assert found.tolist() == expected

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from server_stub.tables import TableWriter
-from simulator.core.outcomes import Outcome
+from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.errors import InputError, RunDirectoryError, UnknownNameError
 from simulator.raw_tables import RAW_TABLES
 from simulator.results import SCHEMA_VERSION, TABLES
@@ -30,6 +30,14 @@ def result(herd):
         run.loses(client, 2, noticed_at=2.5).tries(client, 3, Outcome.REFUSED)
     run.tries(0, 7).tries(1, 8).gives_up(2, 9).interval(7, arrivals=3).service(7, 0.01)
     return run.result(notes=["a note"], versions={"python": "3.11"}, kernel={"somaxconn": 4096})
+
+
+@pytest.fixture
+def cut(herd):
+    """A path that was cut, noticed by going offline; one client's account is missing."""
+    run = herd(2, operation_rate=1.0).outage(2, 6, kind="network").breaks(0, 2)
+    run.notices(0, 4, NoticedBy.OFFLINE).tries(0, 7)
+    return run.account(0, n_operations=5, synced_at=7.5).applied(0, 5, 1).result()
 
 
 @pytest.fixture
@@ -107,6 +115,25 @@ def test_parquet_holds_words_and_nulls(saved):
     assert clients["gave_up_at"].to_pylist() == [None, None, 9.0, None]
 
 
+def test_a_cut_path_and_missing_accounts_survive(cut, tmp_path):
+    """Labels under their codes, unknown counts as null."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    save_run(cut, tmp_path / "cut")
+    assert same_tables(load_run(tmp_path / "cut"), cut)
+    words = {
+        ("outages", "kind"): ["network"],
+        ("disconnects", "cause"): ["network"],
+        ("disconnects", "noticed_by"): ["offline"],
+        ("clients", "synced_at"): [7.5, None],
+        ("clients", "n_operations"): [5, None],
+        ("clients", "n_operations_lost"): [0, None],
+        ("clients", "n_operations_duplicated"): [1, None],
+    }
+    for (table, column), values in words.items():
+        stored = parquet.read_table(tmp_path / "cut" / f"{table}.parquet")
+        assert stored[column].to_pylist() == values
+
+
 def test_data_frames_name_what_codes_mean(result):
     """As categories, which cost a byte each."""
     frame = result.to_pandas()
@@ -132,7 +159,8 @@ def test_an_unknown_table_is_answered_with_the_nearest(result):
 def test_a_killed_run_loads_from_its_streams(herd, tmp_path):
     """As if it had been saved."""
     run = herd(3, origin=77.0).outage(2, 6).loses(0, 2).loses(1, 2.5).tries(0, 7).gives_up(1, 8)
-    run.interval(3, arrivals=1).service(4, 0.1)
+    run.interval(3, arrivals=1).service(4, 0.1).publishes(1, 3).applied(0, 2)
+    run.account(0, n_operations=3, n_heard=1, epoch=1, event=1).account(2)
     streamed(run, tmp_path)
     assert same_tables(load_run(tmp_path), run.result())
 

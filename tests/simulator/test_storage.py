@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server_stub.ledger import SqliteRecords
+from server_stub.sqlite_records import SqliteRecords
 from simulator.core.outbox import Operation, Outbox, Stored, keys_within
 from simulator.errors import InputError
 from simulator.storage import MemoryStorage, SetAside, SqliteStorage

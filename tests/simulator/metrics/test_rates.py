@@ -72,3 +72,10 @@ def test_arrivals_at_a_node_that_is_down_do_not_count():
     )
     outages = table(OUTAGES, {"starts_at": 2.995, "ends_at": 3.5})
     assert peak_arrival_rate_up(server, outages, 1.0) == 9
+
+
+def test_a_cut_path_is_no_downtime_of_the_server(herd):
+    """What arrives along other paths meanwhile met a server that was up."""
+    run = herd(1).outage(2, 6, kind="network").interval(3, arrivals=7).interval(9, arrivals=1)
+    result = run.result()
+    assert peak_arrival_rate_up(result.server, result.outages, 1.0) == 7

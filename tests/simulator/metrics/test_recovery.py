@@ -12,6 +12,13 @@ from simulator.metrics.scope import Observation
 END = 20.0
 
 
+def cohorts(herd, **fields):
+    """Clients 0 and 1 are one cohort, at home; 2 and 3 another, out of doors."""
+    run = herd(4, shares={"home": 0.5, "away": 0.5}, **fields)
+    run.cohort_of[:] = [0, 0, 1, 1]
+    return run
+
+
 def recoveries(run, **manifest):
     """One per outage."""
     return Observation(run.result(**manifest)).whole.recoveries
@@ -109,6 +116,39 @@ def test_an_outage_of_several_nodes_is_one(herd):
     run.rows["outages"].append((0, 0, 1, 3, 9))
     (span,) = spans_of(run.result(), 100.0)
     assert (span.starts_at, span.ends_at, span.next_starts_at) == (2, 9, math.inf)
+
+
+def test_a_path_cut_meanwhile_does_not_end_the_recovery_from_a_restart(herd):
+    """Whoever it keeps away is simply not back yet."""
+    run = cohorts(herd).outage(2, 6)
+    for client in range(4):
+        run.loses(client, 2)
+    run.outage(4, 10, kind="network", cohort="away")
+    run.tries(0, 7).tries(1, 8).tries(2, 12).tries(3, 13)
+    restart, cut = recoveries(run)
+    assert (restart.n_clients, restart.time(0.5), restart.time(1.0)) == (4, 2, 7)
+    assert (cut.n_clients, cut.time(0.5), cut.time(1.0)) == (2, 2, 3)
+
+
+def test_a_later_cut_ends_the_recovery_only_of_those_it_touches(herd):
+    """The others are followed on; for those it touches stands what was before."""
+    run = cohorts(herd, horizon=40.0).outage(2, 6)
+    for client in range(4):
+        run.loses(client, 2)
+    run.tries(0, 7).tries(2, 8).tries(3, 9)
+    run.outage(10, 20, kind="network", cohort="away").loses(2, 10, noticed_at=12).tries(2, 21)
+    run.tries(1, 16)
+    restart, cut = recoveries(run)
+    assert (restart.time(0.75), restart.time(1.0), restart.until) == (3, 10, 40)
+    assert (cut.n_clients, cut.time(1.0)) == (1, 1)
+
+
+def test_the_outages_of_one_place_follow_one_another(herd):
+    """The stretch after an outage reaches to the first one after its end."""
+    run = herd(1).outage(2, 6).outage(4, 10, kind="network").outage(8, 9).outage(20, 21)
+    spans = spans_of(run.result(), 100.0)
+    assert [span.next_starts_at for span in spans] == [8, 20, 20, math.inf]
+    assert [span.on_the_network for span in spans] == [False, True, False, False]
 
 
 def test_goodput_without_full_recovery_is_over_the_whole_stretch(herd):

@@ -7,7 +7,7 @@ import pytest
 from simulator.core.outcomes import Outcome
 from simulator.metrics import METRICS, summarise
 
-LATER = {
+OF_CLIENTS = {
     "n_full_refresh",
     "n_delta_sync",
     "n_events_missed",
@@ -73,7 +73,7 @@ def test_the_whole_run(restart):
         "rejected": 1,
         "timed_out": 1,
     }
-    assert set(summary["unmeasured"]) == LATER
+    assert set(summary["unmeasured"]) == OF_CLIENTS
 
 
 def test_every_scope_has_every_metric(restart):
@@ -128,6 +128,62 @@ def test_each_cohort_has_its_own_clients(herd):
     assert {"peak_backlog", "wasted_share", "metastable"} < set(cohorts["web"]["unmeasured"])
 
 
+@pytest.fixture
+def busy(herd):
+    """One client of each cohort; events, sync and operations."""
+    run = herd(
+        2, shares={"web": 0.5, "mobile": 0.5}, sync="delta", operation_rate=1.0, event_rate=1.0
+    )
+    run.cohort_of[:] = [0, 1]
+    run.account(0, n_operations=5, n_delta_sync=2, n_full_refresh=1).applied(0, 4, 3)
+    return run.applied(1, 7).outage(2, 6)
+
+
+def test_accounts_add_up(busy):
+    """Over the run and over each cohort; what an outage did to them is not told apart."""
+    busy.account(1, n_operations=8, n_unanswered=1, n_delta_sync=1)
+    summary = summarise(busy.result())
+    expected = {
+        "n_full_refresh": (1, 1, 0),
+        "n_delta_sync": (3, 2, 1),
+        "n_events_missed": (0, 0, 0),
+        "n_operations": (13, 5, 8),
+        "n_operations_lost": (1, 1, 0),
+        "n_operations_duplicated": (3, 3, 0),
+    }
+    scopes = (summary, summary["cohorts"]["web"], summary["cohorts"]["mobile"])
+    assert {name: tuple(scope[name] for scope in scopes) for name in expected} == expected
+    assert all(type(scope[name]) is int for scope in scopes for name in expected)
+    assert set(summary["outages"]["0"]["unmeasured"]) >= OF_CLIENTS
+
+
+def test_accounts_that_lack_a_client_do_not_add_up(busy):
+    """Its process was killed; the cohort that is complete still does."""
+    summary = summarise(busy.result())
+    assert set(summary["unmeasured"]) >= OF_CLIENTS
+    assert set(summary["cohorts"]["mobile"]["unmeasured"]) >= OF_CLIENTS
+    assert not OF_CLIENTS & set(summary["cohorts"]["web"]["unmeasured"])
+    assert summary["cohorts"]["web"]["n_operations"] == 5
+
+
+@pytest.mark.parametrize(
+    ("client", "measured"),
+    [
+        ({}, set()),
+        ({"event_rate": 1.0}, {"n_events_missed"}),
+        ({"sync": "full"}, {"n_full_refresh", "n_delta_sync"}),
+        (
+            {"operation_rate": 0.1},
+            {"n_operations", "n_operations_lost", "n_operations_duplicated"},
+        ),
+    ],
+)
+def test_what_nobody_does_is_unmeasured(herd, client, measured):
+    """Rather than none of it: a client without operations loses none, which says nothing."""
+    summary = summarise(herd(1, **client).account(0).result())
+    assert OF_CLIENTS - set(summary["unmeasured"]) == measured
+
+
 def test_an_early_end_of_the_run_censors_like_the_horizon(restart):
     """Client 1 connects at 9 s, which nobody was there to see."""
     summary = summarise(restart.result(observed_until=8.5))
@@ -139,7 +195,7 @@ def test_without_the_servers_record_its_metrics_are_unmeasured(herd):
     """Detection too: the loss counts from its notice."""
     run = herd(1).outage(2, 6).loses(0, 3, recorded=False).tries(0, 7)
     summary = summarise(run.result())
-    assert set(summary["unmeasured"]) - LATER == {
+    assert set(summary["unmeasured"]) - OF_CLIENTS == {
         "peak_arrival_rate_up_1s",
         "detection_time_p50",
         "detection_time_p99",
