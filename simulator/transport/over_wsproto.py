@@ -77,12 +77,13 @@ class _Opening:
 class WsprotoConnection:
     """An open connection of WsprotoTransport."""
 
-    __slots__ = ("_loss", "_parts", "_protocol", "_stream", "heard_at")
+    __slots__ = ("_loss", "_parts", "_pongs", "_protocol", "_stream", "heard_at")
 
     def __init__(self, stream: Stream, protocol: FrameConnection) -> None:
         self._stream = stream
         self._protocol = protocol
         self._parts: list[str] = []
+        self._pongs = b""
         self._loss: ConnectionLostError | None = None
         self.heard_at = -math.inf
 
@@ -101,9 +102,12 @@ class WsprotoConnection:
                                 self._parts.clear()
                                 return text
                         case Ping():
-                            await self._stream.send_all(self._protocol.send(event.response()))
+                            self._pongs += self._protocol.send(event.response())
                         case CloseConnection():
                             await self._answer_close(event)
+                if self._pongs:  # Kept until sent: a heartbeat that is due may cancel this.
+                    await self._stream.send_all(self._pongs)
+                    self._pongs = b""
                 data = await self._stream.receive_some()
                 if not data:
                     raise ConnectionLostError(NoticedBy.EOF)

@@ -12,8 +12,11 @@ stream at once, without waiting for the peer.
 """
 
 import errno
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from http.client import responses
 from typing import Protocol
 
@@ -21,6 +24,7 @@ from wsproto.frame_protocol import CloseReason
 
 from server_stub.handshake import MALFORMED
 from server_stub.streams import Stream
+from simulator.core.backoff import LONGEST_DELAY
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.errors import HerdError
 
@@ -124,12 +128,46 @@ def loss_error(error: Exception) -> ConnectionLostError:
     return ConnectionLostError(NoticedBy.EOF, reason=f"garbage: {error}")
 
 
-def rejection(status: int, headers: Sequence[tuple[bytes, bytes]]) -> AttemptFailedError:
-    """The server answered, but not with 101."""
-    retry_after = 0.0
-    for name, value in headers:
-        if name.lower() == b"retry-after" and value.isdigit():
-            retry_after = float(value)
+def rejection(
+    status: int,
+    headers: Sequence[tuple[bytes, bytes]],
+    *,
+    wall_clock: Callable[[], float] = time.time,
+) -> AttemptFailedError:
+    """The server answered, but not with 101.
+
+    Args:
+        status: What it answered.
+        headers: Of the answer.
+        wall_clock: Seconds since 1970, for a server that does not say what time it has.
+    """
     return AttemptFailedError(
-        Outcome.REJECTED, f"HTTP {status} {responses.get(status, '')}", retry_after=retry_after
+        Outcome.REJECTED,
+        f"HTTP {status} {responses.get(status, '')}",
+        retry_after=_retry_after({name.lower(): value for name, value in headers}, wall_clock),
     )
+
+
+def _retry_after(headers: Mapping[bytes, bytes], wall_clock: Callable[[], float]) -> float:
+    """Seconds that the server asks to wait; 0 unless it says so in one of HTTP's two ways.
+
+    A number of seconds, or a date (RFC 9110, 10.2.3). A date is compared with the server's own, in
+    the `Date` header: their difference is right even where the clocks of both sides are not.
+    """
+    value = headers.get(b"retry-after", b"")
+    if value.isdigit():
+        return min(float(value), LONGEST_DELAY)
+    until = _instant(value)
+    if until is None:
+        return 0.0
+    now = _instant(headers.get(b"date", b""))
+    return min(max(0.0, until - (wall_clock() if now is None else now)), LONGEST_DELAY)
+
+
+def _instant(value: bytes) -> float | None:
+    """An HTTP date, in any of its three forms, as seconds since 1970; None for anything else."""
+    try:
+        date = parsedate_to_datetime(value.decode("ascii"))
+    except (ValueError, TypeError, LookupError, OverflowError):  # As malformed mail has it.
+        return None
+    return (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()

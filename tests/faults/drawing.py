@@ -70,7 +70,7 @@ class _Draw:
 
     def _cohort(self, name, share):
         rng = self._rng
-        sync = rng.choice(["delta", "delta", "delta", "full", "none"])
+        sync = rng.choice(["delta", "delta", "delta", "delta", "full", "none"])
         return Cohort(
             name=name,
             share=share,
@@ -100,7 +100,7 @@ class _Draw:
             settings["cap"] = rng.choice([0.5, 1.0, 2.0])
         settings["reset_after"] = rng.choice([None, 0.5, 5.0])
         settings["immediate_first"] = self._odds(0.2)
-        settings["max_attempts"] = rng.choice([None, None, None, None, 0, 1, 3, 6])
+        settings["max_attempts"] = rng.choice([None, None, None, None, None, 0, 2, 6])
         settings["count_from"] = rng.choice(["failure", "failure", "start"])
         return Policy(**settings)
 
@@ -129,7 +129,7 @@ class _Draw:
         workers = rng.choice([1, 1, 2])
         patience = min(cohort.connect_timeout or 1.0 for cohort in cohorts)
         # Twice as fast as the fleet can ask, or the herd would keep it down for ever.
-        mean = min(rng.choice([0.002, 0.02, 0.1]), 0.3 * workers * patience / n_clients)
+        mean = min(rng.choice([0.002, 0.05, 0.2]), 0.3 * workers * patience / n_clients)
         return ServerConfig(
             workers=workers,
             service_time=ServiceTime(
@@ -144,7 +144,7 @@ class _Draw:
             max_connections=rng.choice([None, None, 2 * n_clients]),
             request_timeout=rng.choice([0.5, 10.0]),
             history=HistoryConfig(
-                rate=rng.choice([None, 1.1, 2.3, 4.0]),
+                rate=rng.choice([None, 1.1, 2.3, 4.0, 4.0]),
                 survives_restart=self._odds(0.6),
                 event_size=rng.choice([0, 0, 100, 20_000]),
                 snapshot_size=rng.choice([0, 0, 100, 150_000]),
@@ -193,8 +193,9 @@ class _Draw:
     def _moment(self, schedule):
         """When to strike: while or soon after what is already wrong, and rarely just anywhere."""
         outages = schedule.scenario.outage
-        begins = outages[-1].starts_at if outages else 0.0
-        ends = schedule.scenario.last_outage_end + _LOOK_AHEAD
+        assembled_at = 0.0 if self._odds(0.2) else schedule.scenario.n_clients / _RAMP_RATE
+        begins = outages[-1].starts_at if outages else assembled_at
+        ends = max(begins, schedule.scenario.last_outage_end) + _LOOK_AHEAD
         if self._odds(0.4):
             return self._rng.uniform(begins, ends)
         return self._aim(self._pilot(schedule, begins, ends), schedule.latency)

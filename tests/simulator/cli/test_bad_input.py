@@ -41,7 +41,10 @@ def complaint(done):
         (["--set", "client.policy=fixd"], ["client.policy = 'fixd'", "did you mean 'fixed'?"]),
         (["--fail-if", "recovered_shar < 1"], ["--fail-if", "did you mean 'recovered_share'?"]),
         (["--fail-if", "recovered_share"], ["--fail-if", "METRIC OP VALUE"]),
-        (["--fail-if", "n_operations > 0"], ["n_operations", "not measured"]),
+        (
+            ["--set", "client.operation_rate=none", "--fail-if", "n_operations > 0"],
+            ["not measured"],
+        ),
         (["--fail-if", "outages.7.floor > 0"], ["outages.7.floor"]),
         (["--fail-if", "verdict > 3"], ["verdict", "a word"]),
         (["--junit", "nowhere/out.xml"], ["--junit", "nowhere"]),
