@@ -24,7 +24,7 @@ class Announcer:
     def __init__(self, client: int, listeners: Iterable[Listener]) -> None:
         self._client = client
         self._listeners = tuple(listeners)
-        self._errors: list[Exception] = []
+        self._errors: tuple[Exception, ...] = ()
         self._status: Status | None = None
 
     def tell(self, *events: ClientEvent) -> None:
@@ -35,7 +35,7 @@ class Announcer:
                     listener(event)
                 except Exception as error:  # Any: what a listener raises is its own affair.
                     _LOG.exception("a listener of client %d failed", self._client)
-                    self._errors.append(error)
+                    self._errors += (error,)
 
     def text(self, text: str) -> None:
         """The peer has said something of its own."""

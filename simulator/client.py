@@ -40,9 +40,11 @@ class Client:
 
     __slots__ = (
         "_announcer",
+        "_attempting",
         "_config",
         "_ended",
-        "_life",
+        "_is_closing",
+        "_is_running",
         "_lifecycle",
         "_may_dial",
         "_restarting",
@@ -97,8 +99,10 @@ class Client:
         )
         self.surroundings = Surroundings(number, config, seed=seed, now=first_due_at, probe=probe)
         self._restarting = False
-        self._life = trio.CancelScope()
+        self._is_closing = False
+        self._is_running = False
         self._waiting: trio.CancelScope | None = None
+        self._attempting: trio.CancelScope | None = None
         self._ended: trio.Event | None = None
 
     @property
@@ -157,11 +161,16 @@ class Client:
 
     async def aclose(self) -> None:
         """End the client, at any moment, once; returns when it has ended."""
-        self._life.cancel()
-        if self._ended is None:
-            await trio.lowlevel.checkpoint()
-        else:
+        self._is_closing = True
+        for scope in (self._waiting, self._attempting):
+            if scope is not None:
+                scope.cancel()
+        if self._is_running:
+            if self._ended is None:
+                self._ended = trio.Event()
             await self._ended.wait()
+        else:
+            await trio.lowlevel.checkpoint()
         self._close()  # For one whose life has not begun, or that has given up.
 
     # Its life
@@ -172,16 +181,15 @@ class Client:
         Raises:
             ExceptionGroup: What its listeners have raised.
         """
-        self._ended = trio.Event()
+        self._is_running = True
         try:
-            with self._life:
-                if self.surroundings.probe is None:
+            if self.surroundings.probe is None:
+                await self._live()
+            else:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self.surroundings.watch, self._network_changed)
                     await self._live()
-                else:
-                    async with trio.open_nursery() as nursery:
-                        nursery.start_soon(self.surroundings.watch, self._network_changed)
-                        await self._live()
-                        nursery.cancel_scope.cancel()
+                    nursery.cancel_scope.cancel()
         except BaseException as error:
             self._end(error)
             raise
@@ -189,6 +197,7 @@ class Client:
 
     def _end(self, *errors: BaseException) -> None:
         """It is over; what its listeners have raised joins what has ended it, if anything has."""
+        self._is_running = False
         if not self._has_ended:
             self._close()
         if self._ended is not None:
@@ -205,26 +214,33 @@ class Client:
         return self._lifecycle.state in (State.FAILED, State.CLOSED)
 
     async def _live(self) -> None:
-        while True:
+        while not self._is_closing:
             started_at = await self._wait_for_attempt()
+            if started_at is None:
+                return
             next_step = await self._attempt(started_at)
-            if isinstance(next_step, Failed):
+            if not isinstance(next_step, Reconnecting):
                 return
 
-    async def _wait_for_attempt(self) -> float:
-        """Sleep until the attempt is due and its round trip is over; returns when it started.
+    async def _wait_for_attempt(self) -> float | None:
+        """Sleep until the attempt is due and its round trip is over.
 
         The round trip is slept before the dial (RULES 4), in one piece with the wait, and the
         start is counted back from the dial: whatever this machine was late, the record shows.
+
+        Returns:
+            When the attempt started; None when the client is told to close.
         """
         rtt = self._config.rtt
         while True:
             with trio.CancelScope(deadline=self._due_at() + rtt) as self._waiting:
                 await trio.sleep_forever()
+            self._waiting = None
+            if self._is_closing:
+                return None
             now = trio.current_time()
             if now >= self._due_at() + rtt:
                 break
-        self._waiting = None
         self._lifecycle.due_at = self._due_at()
         if self._lifecycle.state is not State.CONNECTING:
             self._lifecycle.dial()
@@ -236,13 +252,19 @@ class Client:
         due_at = self.surroundings.due_at(self._lifecycle.due_at)
         return due_at if self._may_dial(due_at) else math.inf
 
-    async def _attempt(self, started_at: float) -> Reconnecting | Failed:
-        """Dial, stay connected for as long as it lasts, and say how it goes on."""
+    async def _attempt(self, started_at: float) -> Reconnecting | Failed | None:
+        """Dial, and stay connected for as long as it lasts.
+
+        Returns:
+            How it goes on; None when the client is told to close.
+        """
         timeout = self._config.connect_timeout
         opened = False
+        next_step = None
         with trio.CancelScope(
             deadline=math.inf if timeout is None else started_at + timeout
-        ) as patience:
+        ) as self._attempting:
+            patience = self._attempting
             try:
                 if self.surroundings.brake is not None:
                     # To the page it looks as if it were connecting, so its patience is running.
@@ -262,7 +284,7 @@ class Client:
             except trio.Cancelled:
                 # Recorded here rather than below, where a run that ends in the same breath as
                 # the client's patience would never get to.
-                if patience.cancel_called:
+                if patience.cancel_called and not self._is_closing:
                     next_step = self._fail(started_at, Outcome.TIMED_OUT, given_up=True)
                 elif not opened:
                     ended = self._lifecycle.cancelled(started_at, trio.current_time())
@@ -281,7 +303,7 @@ class Client:
             phase = uniform(self._seed, Purpose.HEARTBEAT, self.number, episode)
             await self.conversation.hold(connection, phase=phase, is_reconnect=episode > 0)
         except trio.Cancelled:
-            if self._life.cancel_called:
+            if self._is_closing:
                 await self._say_goodbye(connection)
             raise
 

@@ -127,7 +127,7 @@ class _PathStream:
         self._path = path
         self._arrived: bytes | OSError | None = None
         """What a reader has not been given yet, because the path was cut or the reader gone."""
-        self._unsent = b""
+        self._unsent = bytearray()
         """What waits on this side, as in the kernel's buffer."""
         self._is_closed = False
         self._end: Callable[[], None] | None = None
@@ -166,9 +166,13 @@ class _PathStream:
     def _catch_up(self) -> None:
         """Send what has waited for the path to heal, or as much as the peer has room for."""
         try:
-            self._unsent = self._unsent[self._stream.send_nowait(self._unsent) :]
+            while self._unsent:
+                n_sent = self._stream.send_nowait(bytes(self._unsent[:_PIECE]))
+                if not n_sent:
+                    break
+                del self._unsent[:n_sent]
         except OSError as error:
-            self._unsent = b""
+            self._unsent.clear()
             if self._arrived is None:
                 self._arrived = error  # A kernel would not tell it a second time.
         if self._unsent:
@@ -181,10 +185,10 @@ class _PathStream:
         with suppress(OSError, trio.ClosedResourceError):
             while self._unsent:
                 await self._path.up.healed()
-                piece = self._unsent[:_PIECE]
+                piece = bytes(self._unsent[:_PIECE])
                 await self._stream.send_all(piece)
-                self._unsent = self._unsent[len(piece) :]
-        self._unsent = b""
+                del self._unsent[: len(piece)]
+        self._unsent.clear()
         if self._end is not None:
             self._end()
 
@@ -198,7 +202,7 @@ class _PathStream:
         """Drop it; the peer learns so when the path has healed."""
         if not self._is_closed:
             self._is_closed = True
-            self._unsent = b""
+            self._unsent.clear()
             self._end_with(self._stream.reset)
 
     def _end_with(self, end: Callable[[], None]) -> None:

@@ -105,16 +105,19 @@ class WsprotoConnection:
                             self._pongs += self._protocol.send(event.response())
                         case CloseConnection():
                             await self._answer_close(event)
-                if self._pongs:  # Kept until sent: a heartbeat that is due may cancel this.
-                    await self._stream.send_all(self._pongs)
-                    self._pongs = b""
-                data = await self._stream.receive_some()
-                if not data:
-                    raise ConnectionLostError(NoticedBy.EOF)
-                self.heard_at = trio.current_time()
-                self._protocol.receive_data(data)
+                await self._listen()
         except FOREIGN_ERRORS as error:
             raise loss_error(error) from None
+
+    async def _listen(self) -> None:
+        if self._pongs:  # Kept until they are sent: a heartbeat that is due may cancel this.
+            await self._stream.send_all(self._pongs)
+            self._pongs = b""
+        data = await self._stream.receive_some()
+        if not data:
+            raise ConnectionLostError(NoticedBy.EOF)
+        self.heard_at = trio.current_time()
+        self._protocol.receive_data(data)
 
     async def _answer_close(self, event: CloseConnection) -> None:
         # Kept, since answering it may be cancelled (a heartbeat is due), and it comes only once.

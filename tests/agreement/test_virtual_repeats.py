@@ -135,5 +135,5 @@ def test_everything_happens_in_it(run):
     assert set(result.attempts["outcome"].tolist()) >= {0, 1, 3, 4}
     assert set(result.disconnects["noticed_by"].tolist()) >= {0, 1, 3, 4}
     clients = result.clients
-    for column in ("n_delta_sync", "n_full_refresh", "n_ops_applied"):
+    for column in ("n_delta_sync", "n_full_refresh", "n_operations"):
         assert clients[column].sum() > 0, column

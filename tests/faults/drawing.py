@@ -54,9 +54,7 @@ class _Draw:
         rng = self._rng
         n_clients = rng.choice([1, 1, 2, 2, 2, 3, 3, 4, 5, 8])
         n_cohorts = rng.randint(1, min(3, n_clients))
-        cohorts = tuple(
-            self._cohort(name, 1 / n_cohorts) for name in "abc"[:n_cohorts]
-        )
+        cohorts = tuple(self._cohort(name, 1 / n_cohorts) for name in "abc"[:n_cohorts])
         return Scenario(
             name="faults",
             seed=self._seed,
@@ -151,9 +149,7 @@ class _Draw:
                 max_events=rng.choice([None, 1, 3, 10_000]),
                 max_age=rng.choice([None, 0.5, 300.0]),
             ),
-            ledger=LedgerConfig(
-                remembered=rng.choice([8, 64]), survives_restart=self._odds(0.7)
-            ),
+            ledger=LedgerConfig(remembered=rng.choice([8, 64]), survives_restart=self._odds(0.7)),
         )
 
     def _wire(self):
@@ -168,7 +164,9 @@ class _Draw:
 
     def _with_outage(self, schedule):
         rng = self._rng
-        down_for = rng.choice([rng.uniform(1e-3, 0.05), rng.uniform(0.1, 1.0), rng.uniform(1.0, 2.5)])
+        down_for = rng.choice(
+            [rng.uniform(1e-3, 0.05), rng.uniform(0.1, 1.0), rng.uniform(1.0, 2.5)]
+        )
         kind = rng.choice(["graceful", "crash", "freeze", "network", "network"])
         settings = {"kind": kind, "down_for": down_for}
         if kind == "graceful":

@@ -2,10 +2,10 @@
 
 import math
 
+from server_stub.outage import OutageKind
 from simulator.core.close_codes import Kind, disposition
 from simulator.core.lifecycle import AttemptEnded, Connected, Disconnected, Failed, Reconnecting
 from simulator.core.outcomes import NoticedBy, Outcome
-from server_stub.outage import OutageKind
 
 from .witness import TRUTHFUL
 
@@ -99,9 +99,10 @@ class _Story:
     def _gave_up(self, event):
         limit = self._cohort.policy.max_attempts
         loss = self._lost_at is not None and self._attempt == 0 and self._last_loss
-        if loss and disposition(
-            loss.close_code, loss.reason, self._cohort.close_codes
-        ).kind is Kind.END:
+        if (
+            loss
+            and disposition(loss.close_code, loss.reason, self._cohort.close_codes).kind is Kind.END
+        ):
             return
         if limit is None or self._n_retries != limit:
             what = f"client {self._number} after {self._n_retries} retries of {limit}: {event}"
@@ -126,12 +127,12 @@ def check_silence(witness, cohorts, windows, latency, *, throttled=(), talkative
     for window in windows:
         if window.kind not in (OutageKind.NETWORK, OutageKind.FREEZE):
             continue
-        starts_at = window.starts_at + latency + _ROUNDING
         ends_at = window.ends_at - _ROUNDING
         for number, life in sorted(witness.lives.items()):
             cohort = cohorts[number]
             if window.cohort not in (None, cohort.name):
                 continue
+            starts_at = _silent_from(window, windows, cohort.name) + latency + _ROUNDING
             during = [event for event in life if starts_at < _instant(event) < ends_at]
             if window.kind is OutageKind.NETWORK:
                 _check_nothing_is_heard(witness, during)
@@ -140,12 +141,23 @@ def check_silence(witness, cohorts, windows, latency, *, throttled=(), talkative
                 notices_by = (
                     starts_at + cohort.heartbeat.interval + turns * cohort.heartbeat.timeout
                 )
-                if (
-                    notices_by < min(ends_at, witness.closed_at.get(number, math.inf))
-                    and _was_connected(life, window.starts_at, notices_by)
-                ):
+                if notices_by < min(
+                    ends_at, witness.closed_at.get(number, math.inf)
+                ) and _was_connected(life, window.starts_at, notices_by):
                     what = f"client {number} did not notice the outage at {window.starts_at:.6g} s"
                     witness.object(NOTICED, what)
+
+
+def _silent_from(window, windows, cohort):
+    """When the last sign of life can arrive: what a cut path held back comes when it heals."""
+    held_back = [
+        cut.ends_at
+        for cut in windows
+        if cut.kind is OutageKind.NETWORK is not window.kind
+        and cut.cohort in (None, cohort)
+        and cut.starts_at < window.ends_at
+    ]
+    return max([window.starts_at, *held_back])
 
 
 def _instant(event):

@@ -10,7 +10,7 @@ from simulator.scenario import Scenario, parse
 
 
 class Act(NamedTuple):
-    """Something that happens to one client."""
+    """Something that a client's user or machine does."""
 
     at: float
     """Seconds on the run's clock."""
@@ -25,7 +25,7 @@ class Schedule:
     """One test."""
 
     scenario: Scenario
-    """Its outages are counted from the clock's start, the ramp included; its horizon is not used."""
+    """Its outages are counted from the clock's start, the ramp included."""
     acts: tuple[Act, ...] = ()
     latency: float = 0.0
     """Seconds that bytes travel at most, each way; 0 for a network that delivers at once."""
@@ -46,8 +46,7 @@ class Schedule:
             ScenarioError: The changes do not fit together.
         """
         fields = {
-            field: getattr(self.scenario, field)
-            for field in type(self.scenario).model_fields
+            field: getattr(self.scenario, field) for field in type(self.scenario).model_fields
         }
         return replace(self, scenario=Scenario(**{**fields, **changes}))
 
@@ -75,5 +74,7 @@ class Schedule:
 def _without_none(value):
     """A value without the fields that are not set, and without empty lists; TOML has no null."""
     if isinstance(value, dict):
-        return {key: _without_none(inner) for key, inner in value.items() if inner not in (None, [])}
+        return {
+            key: _without_none(inner) for key, inner in value.items() if inner not in (None, [])
+        }
     return [_without_none(inner) for inner in value] if isinstance(value, list) else value

@@ -6,6 +6,7 @@ nothing more can be left out.
 
 from dataclasses import replace
 
+from server_stub.outage import Outage
 from simulator.errors import ScenarioError
 from simulator.scenario import Cohort
 
@@ -121,9 +122,7 @@ def _with_server(schedule, field):
     """The server has the default of this setting."""
     server = schedule.scenario.server
     plain = type(server)()
-    return schedule.with_scenario(
-        server=server.model_copy(update={field: getattr(plain, field)})
-    )
+    return schedule.with_scenario(server=server.model_copy(update={field: getattr(plain, field)}))
 
 
 def _plainer(cohort, field):
@@ -142,10 +141,14 @@ def _rounder(schedule):
     for index, outage in enumerate(outages):
         for field in ("starts_at", "down_for"):
             for digits in (1, 2, 3):
-                rounder = outage.model_copy(update={field: round(getattr(outage, field), digits)})
-                yield lambda i=index, o=rounder: schedule.with_scenario(
-                    outage=(*outages[:i], o, *outages[i + 1 :])
-                )
+                value = round(getattr(outage, field), digits)
+                yield lambda i=index, change={field: value}: _with_outage(schedule, i, change)
     for digits in (1, 2, 3):
         acts = tuple(act._replace(at=round(act.at, digits)) for act in schedule.acts)
         yield lambda acts=acts: replace(schedule, acts=acts)
+
+
+def _with_outage(schedule, index, change):
+    outages = schedule.scenario.outage
+    outage = Outage(**{**outages[index].model_dump(), **change})
+    return schedule.with_scenario(outage=(*outages[:index], outage, *outages[index + 1 :]))

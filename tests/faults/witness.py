@@ -8,7 +8,7 @@ from collections import defaultdict
 from server_stub.backend import Backend
 from server_stub.messages import Ack, Snapshot
 from simulator.core.events import StatusChanged, TextReceived, Updated
-from simulator.core.lifecycle import AttemptEnded, Connected, Disconnected, Failed, Reconnecting
+from simulator.core.lifecycle import AttemptEnded, Disconnected, Failed
 
 IN_ORDER = "every event once and in order"
 ONCE = "every operation applied once and in order"
@@ -73,14 +73,17 @@ class Witness:
         life = self.lives[event.client]
         match event:
             case AttemptEnded():
-                self.instants["attempt"] += [event.started_at, event.ended_at]
+                self.instants["attempt"].append(event.started_at)
+                self.note(event.outcome.name)
                 # Anywhere in between: the request, the queue, the service, the answer.
                 self.instants["handshake"] += [
                     event.started_at + share * (event.ended_at - event.started_at)
                     for share in (0.25, 0.5, 0.75, 0.95)
                 ]
-            case Connected() | Disconnected() | Failed():
-                self.note(type(event).__name__)
+            case Disconnected():
+                self.note(event.noticed_by.name)
+            case Failed():
+                self.note("Failed")
         life.append(event)
 
     def _view(self, client, update):
@@ -112,15 +115,16 @@ class Witness:
 
     def answered_sync(self, sync, answer):
         """The server has told a client what it missed."""
-        self.note("sync")
+        self.note(type(answer).__name__)
         if isinstance(answer, Snapshot) and sync.epoch is not None and not self._may_forget:
             self.object(NEEDED, f"the answer to {sync} was {answer}")
 
     def answered_operation(self, client, operation, answer, *, is_remembered):
         """The server has applied an operation, or has not."""
-        self.note("operation")
+        is_copy = isinstance(answer, Ack) and answer.duplicate
+        self.note("Copy" if is_copy else type(answer).__name__)
         sequence = int(operation.key.rpartition("-")[2])
-        if isinstance(answer, Ack) and answer.duplicate:
+        if is_copy:
             if sequence >= self.handled[client]:
                 self.object(ONCE, f"operation {sequence} of client {client}: a copy of nothing")
         elif sequence == self.handled[client]:
@@ -179,6 +183,3 @@ class _ObservedBackend(Backend):
         self.latest.setdefault(self._log.epoch, 0)
         if not self._ledger_survives:
             self._answered.clear()
-
-
-LIFE = (AttemptEnded, Connected, Disconnected, Reconnecting, Failed)

@@ -10,7 +10,8 @@ import trio.testing
 from server_stub.recorder import ServerRecorder
 from server_stub.server import Server
 from simulator.core.cohorts import deal_cohorts
-from simulator.core.lifecycle import Disconnected, State
+from simulator.core.lifecycle import Connected, Disconnected, State
+from simulator.core.outbox import ANSWER_TIMEOUT
 from simulator.core.outgoing import Offer
 from simulator.engines.virtual.determinism import deterministic_scheduling
 from simulator.fleet import Fleet
@@ -35,6 +36,7 @@ PEACE = "no connection is lost in peace"
 NO_LEAK = "no task, stream or port is left"
 CLOSES = "a client that is closed ends quickly"
 ARRIVES = "what is sent in peace arrives"
+SENT_ONCE = "an operation is sent once on each connection"
 
 _BIG = 40_000
 """Characters of a big text: two of them fill a stream."""
@@ -263,7 +265,23 @@ class _World:
             throttled=hidden | {number for number, what in did if what == "hide"},
             talkative={number for number, what in did if what == "big-text"},
         )
+        self._check_copies()
         if any(self._port.n_open()):
             self.witness.object(NO_LEAK, f"{self._port.n_open()} streams are open")
         if not self._port._is_closed:
             self.witness.object(NO_LEAK, "the port is open")
+
+    def _check_copies(self):
+        """What a live connection was given got through, so that nobody had to run out of time."""
+        if sum(outage.down_for for outage in self._scenario.outage) >= ANSWER_TIMEOUT:
+            return
+        for client in self._clients:
+            outbox = client.conversation.outbox
+            if outbox is not None:
+                life = self.witness.lives[client.number]
+                n_connections = sum(isinstance(event, Connected) for event in life)
+                n_distinct = outbox.n_acknowledged + outbox.n_set_aside + outbox._head_was_sent
+                n_copies = outbox.n_sent - n_distinct
+                if n_copies > max(0, n_connections - 1):
+                    what = f"client {client.number} sent {n_copies} copies"
+                    self.witness.object(SENT_ONCE, f"{what} on {n_connections} connections")

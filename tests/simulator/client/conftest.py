@@ -120,8 +120,12 @@ class World:
         )
         life = Life(client, events, storage)
         if runs:
-            self._nursery.start_soon(life.live)
+            self.run(life)
         return life
+
+    def run(self, life):
+        """Let a client live."""
+        self._nursery.start_soon(life.live)
 
 
 class Stub(World):
@@ -142,6 +146,7 @@ class Stub(World):
 
         async def follow():
             await self.server.follow(self._windows, origin=0.0)
+            await trio.sleep_forever()
 
         self._nursery.start_soon(follow)
 
@@ -274,6 +279,7 @@ def outage():
 @pytest.fixture
 def draw():
     """The uniform draw with a key, as the client makes it."""
+
     def of(purpose, *key, **index):
         return uniform(SEED, purpose, *key, **index)
 

@@ -23,9 +23,7 @@ async def stays(peer):
     await trio.sleep_forever()
 
 
-@pytest.mark.parametrize(
-    ("code", "rules"), [(1000, {}), (1008, {}), (4003, {"end": [1000, 4003]})]
-)
+@pytest.mark.parametrize(("code", "rules"), [(1000, {}), (1008, {}), (4003, {"end": [1000, 4003]})])
 async def test_some_codes_end_it(played, code, rules, autojump_clock):
     """The client does not come back, and says so."""
     life = played(closes(code), stays).client(close_codes=rules)

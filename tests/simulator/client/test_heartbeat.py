@@ -33,10 +33,10 @@ async def test_a_healthy_connection_stays(stub, kind, autojump_clock):
     assert life.texts == []
 
 
-@pytest.mark.parametrize("number", range(3))
-@pytest.mark.parametrize("kind", KINDS)
-async def test_silence_is_noticed(stub, outage, pings, kind, number, autojump_clock):
+@pytest.mark.parametrize("case", [*itertools.product(KINDS, range(3))], ids=str)
+async def test_silence_is_noticed(stub, outage, pings, case, autojump_clock):
     """`timeout` after the first ping without an answer, at the client's own phase (RULES 19)."""
+    kind, number = case
     world = await stub(outage("freeze", down_for=99.0))
     life = world.client(number, heartbeat={"interval": 4.0, "timeout": 3.0, "kind": kind})
     await trio.sleep_until(20)
@@ -76,7 +76,7 @@ async def test_whatever_is_heard_counts_as_life(played, pings, kind, autojump_cl
 
     life = played(play).client(heartbeat={"interval": 4.0, "timeout": 3.0, "kind": kind})
     await trio.sleep_until(70)
-    lost_at = [event.at for event in life.of(Disconnected)][0]
+    (lost_at,) = [event.at for event in life.of(Disconnected) if event.at < 60]
     assert lost_at == pytest.approx(next(at for at in pings(0, 4.0) if at > 50.0 + RTT) + 3.0)
 
 

@@ -82,9 +82,7 @@ async def test_one_at_a_time(played, phase, autojump_clock):
 
     played(answers_late).client(operation_rate=1.0)
     await trio.sleep_until(phase + 10)
-    assert heard == [
-        (pytest.approx(phase + 3.0 * turn), key) for turn, key in enumerate(keys(4))
-    ]
+    assert heard == [(pytest.approx(phase + 3.0 * turn), key) for turn, key in enumerate(keys(4))]
 
 
 async def test_an_answer_that_does_not_come_is_asked_for_again(played, phase, autojump_clock):

@@ -10,16 +10,6 @@ from simulator.core.status import QUIET, banner, banner_at
 RTT = 0.02
 
 
-async def test_a_restart_is_told_from_a_lost_connection(stub, outage, autojump_clock):
-    """By the close code; and it stays until the client is connected again."""
-    for code in (1012, 4001):
-        life = (await stub(outage(close_code=code))).client(first_due_at=trio.current_time())
-        await trio.sleep(30)
-        assert life.statuses == ["connecting", "connected", "server restarting", "connected"]
-        await life.client.aclose()
-        break
-
-
 @pytest.mark.parametrize(
     ("code", "status"),
     [(1012, "server restarting"), (4001, "server restarting"), (1001, "disconnected")],
@@ -29,6 +19,14 @@ async def test_a_close_code_decides_what_is_shown(stub, outage, code, status, au
     life = (await stub(outage(close_code=code))).client()
     await trio.sleep_until(10.5)
     assert life.statuses == ["connecting", "connected", status]
+
+
+async def test_a_restart_is_shown_until_it_is_over(stub, outage, autojump_clock):
+    """Attempts do not show."""
+    life = (await stub(outage())).client()
+    await trio.sleep_until(30)
+    assert len(life.attempts) == 4
+    assert life.statuses == ["connecting", "connected", "server restarting", "connected"]
 
 
 async def test_a_restart_that_ends_otherwise_is_no_restart(stub, autojump_clock):

@@ -20,7 +20,8 @@ def following(stub, outage):
 
     async def start(kind="crash", *, down_for=3.0, **history):
         return await stub(
-            outage(kind, starts_at=10.1, down_for=down_for), history=HistoryConfig(**HISTORY | history)
+            outage(kind, starts_at=10.1, down_for=down_for),
+            history=HistoryConfig(**HISTORY | history),
         )
 
     return start

@@ -112,6 +112,16 @@ def test_several_pings_outstanding_notice_silence_as_soon(
     assert dead_at - last_word <= (interval + timeout) * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("late", [0.0, 7.0, 61.0, 1000.0])
+def test_a_late_timer_does_not_catch_up(late):
+    """It sends one ping for all it has missed, and the next one in the old rhythm."""
+    heartbeat = Heartbeat(10.0, 5.0, now=0.0, phase=0.5)
+    assert heartbeat.verdict(5.0 + late, -math.inf) is Verdict.PING
+    assert heartbeat.verdict(5.0 + late, 5.0 + late) is Verdict.WAIT
+    assert 0 < heartbeat.deadline - (5.0 + late) <= 10.0
+    assert heartbeat.deadline % 10.0 == 5.0
+
+
 def test_a_verdict_before_the_deadline_is_to_wait():
     """Nothing is due yet."""
     heartbeat = Heartbeat(10.0, 2.0, now=100.0, phase=0.5)

@@ -207,9 +207,9 @@ async def test_a_lost_connection_stays_lost(connected, at_once, autojump_clock):
         await loss_of(connection)
 
 
-async def test_a_close_frame_is_not_lost_by_cancelling_the_receive(harness, autojump_clock):
-    """A heartbeat that is due in the same breath does not turn the farewell into a mere end."""
-    scope = trio.CancelScope()
+def interrupted(harness):
+    """The scopes of receives, each of which is cancelled when something arrives within it."""
+    scopes = []
     dial = harness.port.dial
 
     async def dial_for_interruption():
@@ -221,14 +221,42 @@ async def test_a_close_frame_is_not_lost_by_cancelling_the_receive(harness, auto
 
             async def receive_some(self):
                 data = await take()
-                if connections:
+                for scope in scopes:
                     scope.cancel()
                 return data
 
         return Interrupting()
 
     harness.dial = dial_for_interruption
-    connections, losses = [], []
+    return scopes
+
+
+async def test_a_ping_is_answered_though_the_receive_is_cancelled(harness, autojump_clock):
+    """The pong leaves with the next one."""
+    scopes = interrupted(harness)
+    answers = []
+
+    async def play(peer):
+        await peer.open()
+        await trio.sleep(1)
+        await peer.send(Ping(payload=b"there?"))
+        answers.append(await peer.hear())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(harness.play, play)
+        async with harness.connect() as connection:
+            scopes.append(trio.CancelScope())
+            with scopes[0]:
+                await connection.receive()
+            with trio.move_on_after(1):
+                await connection.receive()
+    assert [bytes(answer.payload) for answer in answers] == [b"there?"]
+
+
+async def test_a_close_frame_is_not_lost_by_cancelling_the_receive(harness, autojump_clock):
+    """A heartbeat that is due in the same breath does not turn the farewell into a mere end."""
+    scopes = interrupted(harness)
+    losses = []
     async with trio.open_nursery() as nursery:
 
         @nursery.start_soon
@@ -239,8 +267,8 @@ async def test_a_close_frame_is_not_lost_by_cancelling_the_receive(harness, auto
             peer.stream.close()
 
         async with harness.connect() as connection:
-            connections.append(connection)
-            for turn in (scope, trio.CancelScope()):
+            scopes.append(trio.CancelScope())
+            for turn in (scopes[0], trio.CancelScope()):
                 with turn:
                     losses.append(await loss_of(connection))
                     break

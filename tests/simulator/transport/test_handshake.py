@@ -162,10 +162,10 @@ async def test_a_503_from_a_peer_that_leaves_at_once(harness, at_once, autojump_
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [(b"7", 7.0), (b"0", 0.0), (b"soon", 0.0), (b"Wed, 21 Oct 2026 07:28:00 GMT", 0.0)],
+    [(b"7", 7.0), (b"0", 0.0), (b"soon", 0.0)],
 )
 async def test_retry_after_is_passed_on(harness, value, seconds, autojump_clock):
-    """In seconds; what is no number of seconds asks for nothing."""
+    """What does not make sense asks for nothing."""
 
     async def play(peer):
         await peer.read_request()
