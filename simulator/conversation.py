@@ -41,6 +41,7 @@ class Conversation:
 
     __slots__ = (
         "_config",
+        "_heartbeat",
         "_is_offline",
         "_is_reconnect",
         "_listening",
@@ -86,6 +87,7 @@ class Conversation:
         self._speaking: trio.CancelScope | None = None
         self._page: HiddenPage | None = None
         self._is_offline = False
+        self._heartbeat: Heartbeat | None = None
         self._is_reconnect = False
         self._owed: Sync | None = None
         self.outbox = outbox
@@ -140,9 +142,9 @@ class Conversation:
         self._is_offline = False
         self._is_reconnect = is_reconnect
         now = trio.current_time()
-        heartbeat = None
+        self._heartbeat = None
         if (beat := self._config.heartbeat) is not None:
-            heartbeat = Heartbeat(beat.interval, beat.timeout, now=now, phase=phase)
+            self._heartbeat = Heartbeat(beat.interval, beat.timeout, now=now, phase=phase)
         if self.cursor is not None:
             self._owed = self.cursor.on_connect()
             self.synced_at = math.nan
@@ -152,33 +154,44 @@ class Conversation:
         try:
             while True:
                 await self._say_what_waits(connection)
-                text = await self._listen(connection, heartbeat)
+                text = await self._listen(connection)
                 if text is not None:
                     self._hear(text)
                 elif self._is_offline:
                     raise ConnectionLostError(NoticedBy.OFFLINE, reason=_OFFLINE)
                 else:
-                    await self._keep_time(connection, heartbeat)
+                    await self._keep_time(connection)
         finally:
             if self.outbox is not None:
                 self.outbox.disconnected()
 
-    async def _listen(self, connection: Connection, heartbeat: Heartbeat | None) -> str | None:
+    async def _listen(self, connection: Connection) -> str | None:
         """The next text; None when something is due, or somebody outside wants attention."""
         if self._is_offline or len(self._outgoing):
             return None
+        text = None
+        with trio.CancelScope(deadline=self._next_due()) as self._listening:
+            text = await connection.receive()
+        self._listening = None
+        return text
+
+    def _next_due(self) -> float:
+        """Until when the client may just listen."""
         deadline = math.inf
-        if heartbeat is not None:
-            deadline = heartbeat.deadline
+        if self._heartbeat is not None:
+            deadline = self._heartbeat.deadline
             if self._page is not None:  # Its timers are the page's, and chained.
                 deadline = self._page.runs_at(deadline)
         if self.outbox is not None:
             deadline = min(deadline, self.outbox.deadline, self._next_operation_at)
-        text = None
-        with trio.CancelScope(deadline=deadline) as self._listening:
-            text = await connection.receive()
-        self._listening = None
-        return text
+        return deadline
+
+    def _sign_of_life(self) -> None:
+        """The peer was heard after a ping: there is no need to look whether it was."""
+        if self._heartbeat is not None:
+            self._heartbeat.heard()
+        if self._listening is not None:
+            self._listening.deadline = self._next_due()
 
     async def _say_what_waits(self, connection: Connection) -> None:
         """Flush what has collected: the request to sync first, then messages, then operations."""
@@ -208,18 +221,20 @@ class Conversation:
         if self._speaking.cancelled_caught:
             raise ConnectionLostError(NoticedBy.HEARTBEAT, reason="nobody takes what is sent")
 
-    async def _keep_time(self, connection: Connection, heartbeat: Heartbeat | None) -> None:
+    async def _keep_time(self, connection: Connection) -> None:
         now = trio.current_time()
         if self.outbox is not None:
             self.outbox.timed_out(now)
             self._operate(now)
-        if heartbeat is None:
+        if self._heartbeat is None:
             return
-        match heartbeat.verdict(now, connection.heard_at):
-            case Verdict.PING if self._config.heartbeat_by_application:
-                await self._speak(connection.send, APPLICATION_PING)
+        match self._heartbeat.verdict(now, connection.heard_at):
             case Verdict.PING:
-                await self._speak(connection.ping)
+                connection.when_heard(self._sign_of_life)
+                if self._config.heartbeat_by_application:
+                    await self._speak(connection.send, APPLICATION_PING)
+                else:
+                    await self._speak(connection.ping)
             case Verdict.DEAD:
                 raise ConnectionLostError(NoticedBy.HEARTBEAT, reason="no answer to a ping")
             case Verdict.WAIT:

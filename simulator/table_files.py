@@ -32,7 +32,9 @@ def write_table(path: Path, schema: Schema, columns: Columns) -> None:
     table = pa.table(
         {
             column.name: (
-                pa.DictionaryArray.from_arrays(_numbers(columns[column.name]), _words(column.labels))
+                pa.DictionaryArray.from_arrays(
+                    _numbers(columns[column.name]), _words(column.labels)
+                )
                 if column.labels
                 else _numbers(columns[column.name])
             )

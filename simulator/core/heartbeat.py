@@ -42,6 +42,10 @@ class Heartbeat:
             return self._next_ping_at
         return min(self._next_ping_at, self._pinged_at + self._timeout)
 
+    def heard(self) -> None:
+        """The peer has given a sign of life since the last ping."""
+        self._pinged_at = None
+
     def verdict(self, now: float, heard_at: float) -> Verdict:
         """What is due now, given when the peer was last heard; asking for a ping sends it."""
         if self._pinged_at is not None:

@@ -99,6 +99,7 @@ class _ObservedStream(trio.abc.Stream):
         self._stream = stream
         self.heard_at = -math.inf
         self.failure: OSError | None = None
+        self.on_heard: Callable[[], None] | None = None
         self.on_end: Callable[[], None] | None = None
         self.on_sent: Callable[[], None] | None = None
 
@@ -109,6 +110,9 @@ class _ObservedStream(trio.abc.Stream):
             raise self._broken(error) from error
         if data:
             self.heard_at = trio.current_time()
+            if self.on_heard is not None:
+                action, self.on_heard = self.on_heard, None
+                action()
         else:
             self._end()
         return data
@@ -174,6 +178,10 @@ class TrioWebSocketConnection:
     def heard_at(self) -> float:
         """When the peer was last heard, whatever it said."""
         return self._stream.heard_at
+
+    def when_heard(self, action: Callable[[], None]) -> None:
+        """Do something, once, when the peer is heard next, whatever it says."""
+        self._stream.on_heard = action
 
     async def receive(self) -> str:
         """The next text of the peer."""

@@ -1,6 +1,7 @@
 """WebSocket by wsproto, straight over the stream."""
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 
 import trio
@@ -77,7 +78,7 @@ class _Opening:
 class WsprotoConnection:
     """An open connection of WsprotoTransport."""
 
-    __slots__ = ("_loss", "_parts", "_pongs", "_protocol", "_stream", "heard_at")
+    __slots__ = ("_loss", "_on_heard", "_parts", "_pongs", "_protocol", "_stream", "heard_at")
 
     def __init__(self, stream: Stream, protocol: FrameConnection) -> None:
         self._stream = stream
@@ -85,7 +86,12 @@ class WsprotoConnection:
         self._parts: list[str] = []
         self._pongs = b""
         self._loss: ConnectionLostError | None = None
+        self._on_heard: Callable[[], None] | None = None
         self.heard_at = -math.inf
+
+    def when_heard(self, action: Callable[[], None]) -> None:
+        """Do something, once, when the peer is heard next, whatever it says."""
+        self._on_heard = action
 
     async def receive(self) -> str:
         """The next text of the peer."""
@@ -117,6 +123,9 @@ class WsprotoConnection:
         if not data:
             raise ConnectionLostError(NoticedBy.EOF)
         self.heard_at = trio.current_time()
+        if self._on_heard is not None:
+            action, self._on_heard = self._on_heard, None
+            action()
         self._protocol.receive_data(data)
 
     async def _answer_close(self, event: CloseConnection) -> None:

@@ -63,6 +63,9 @@ class Connection(Protocol):
     def heard_at(self) -> float:
         """When the peer was last heard, whatever it said."""
 
+    def when_heard(self, action: Callable[[], None]) -> None:
+        """Do something, once, when the peer is heard next, whatever it says."""
+
     async def receive(self) -> str:
         """The next text of the peer.
 

@@ -130,8 +130,9 @@ async def test_a_dead_peer_is_not_waited_for(world, autojump_clock):
 async def test_the_seeds_way_to_leave_a_dead_peer_would_show(world, monkeypatch, autojump_clock):
     """It says goodbye, and reconnects once the peer has said so too."""
 
-    async def close_politely(self, connection, heartbeat):
-        if heartbeat.verdict(trio.current_time(), connection.heard_at) is not Verdict.DEAD:
+    async def close_politely(self, connection):
+        now = trio.current_time()
+        if self._heartbeat.verdict(now, connection.heard_at) is not Verdict.DEAD:
             return await connection.ping()
         await connection.close(4000)
         return await connection.receive()
