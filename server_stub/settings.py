@@ -22,8 +22,8 @@ class _OrNone:
 
     def __get_pydantic_core_schema__(
         self,
-        source: Any,
-        handler: GetCoreSchemaHandler,  # noqa: ANN401 - pydantic's own signature
+        source: Any,  # noqa: ANN401 - the signature is pydantic's
+        handler: GetCoreSchemaHandler,
     ) -> core_schema.CoreSchema:
         inner = handler(source)
         return core_schema.no_info_before_validator_function(

@@ -99,7 +99,7 @@ def compare(
     engine: str = "live",
     out: Path | None = None,
     force: bool = False,
-    watch: Callable[[str], Watcher] = lambda label: unwatched,  # noqa: ARG005
+    watch: Callable[[str], Watcher] = lambda label: unwatched,
 ) -> Comparison:
     """Run the same herd and the same outages under several policies, one after the other.
 
@@ -196,7 +196,7 @@ def herds_to_compare(scenario: Scenario, chosen: Sequence[Policy] = ()) -> dict[
     own = label_policies([cohort.policy for cohort in scenario.cohorts])
     if len(own) > 1:
         return {AS_WRITTEN: scenario, **herds}
-    return herds or {label: scenario for label in own}
+    return herds or dict.fromkeys(own, scenario)
 
 
 def label_policies(policies: Sequence[Policy]) -> dict[str, Policy]:

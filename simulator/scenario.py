@@ -15,7 +15,6 @@ from server_stub.config import ServerConfig
 from server_stub.outage import Outage, OutageWindow, unfold
 from server_stub.settings import (
     Count,
-    Instant,
     OrNone,
     PositiveCount,
     PositiveSeconds,

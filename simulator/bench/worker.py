@@ -19,9 +19,9 @@ import numpy as np
 import trio
 
 from simulator.bench.responder import HOST
+from simulator.collecting import collected_seldom
 from simulator.core.events import ClientEvent
 from simulator.core.lifecycle import Connected
-from simulator.collecting import collected_seldom
 from simulator.engines.live.clock import SharedClock
 from simulator.engines.live.sockets import dialler
 from simulator.fleet import Fleet

@@ -1,1 +1,1 @@
-"""The client half of a reconnect storm, sans-IO: decisions as functions of now, chance and state."""
+"""The client half of a reconnect storm, sans-IO: decisions made of now, chance and state."""

@@ -1,1 +1,1 @@
-"""Ways to let time pass: each engine is `run(scenario, *, out) -> RunResult`, blind to the others."""
+"""Ways to let time pass, blind to each other: `run(scenario, *, out, watch) -> RunResult`."""

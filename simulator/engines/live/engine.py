@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from simulator import machine
-from simulator.engines.live.crew import Crew, share_of
 from simulator.ending import Ending, Sample
+from simulator.engines.live.crew import Crew, share_of
 from simulator.engines.live.fleet_process import FleetJob, drive_fleet
 from simulator.engines.live.messages import (
     Begin,

@@ -32,11 +32,11 @@ def deterministic_scheduling(seed: int) -> Iterator[None]:
         raise NotReproducibleError(
             "this version of trio has no deterministic scheduling; use trio 0.27 to 0.35"
         )
-    before = (_run._ALLOW_DETERMINISTIC_SCHEDULING, generator.getstate())  # noqa: SLF001
-    _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc] # noqa: SLF001
+    before = (_run._ALLOW_DETERMINISTIC_SCHEDULING, generator.getstate())
+    _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
     generator.seed(seed)
     try:
         yield
     finally:
-        _run._ALLOW_DETERMINISTIC_SCHEDULING = before[0]  # type: ignore[misc] # noqa: SLF001
+        _run._ALLOW_DETERMINISTIC_SCHEDULING = before[0]  # type: ignore[misc]
         generator.setstate(before[1])

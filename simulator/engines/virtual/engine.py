@@ -17,8 +17,8 @@ from simulator.collecting import collected_seldom
 from simulator.core.cohorts import deal_cohorts
 from simulator.ending import Ending, Sample
 from simulator.engines.virtual.determinism import deterministic_scheduling
-from simulator.fleet import Fleet
 from simulator.errors import RunFailedError
+from simulator.fleet import Fleet
 from simulator.network import SYN_RETRY_AT, MemoryPort
 from simulator.progress import Progress, Watcher, unwatched
 from simulator.provenance import first_manifest
