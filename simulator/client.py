@@ -341,7 +341,6 @@ class Client:
     # What happens to it
 
     def _open(self, started_at: float) -> None:
-        self._restarting = False
         if self.surroundings.brake is not None:
             self.surroundings.brake.opened()
         self._announcer.tell(*self._lifecycle.opened(started_at, trio.current_time()))

@@ -180,7 +180,7 @@ class Conversation:
         deadline = math.inf
         if self._heartbeat is not None:
             deadline = self._heartbeat.deadline
-            if self._page is not None:  # Its timers are the page's, and chained.
+            if self._page is not None:  # Whatever kind of ping: its timers are the page's, chained.
                 deadline = self._page.runs_at(deadline)
         if self.outbox is not None:
             deadline = min(deadline, self.outbox.deadline, self._next_operation_at)

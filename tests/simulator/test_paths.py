@@ -1,6 +1,7 @@
 """A path that is cut tells nobody; when it heals, everything arrives, in order."""
 
 import errno
+import math
 from functools import partial
 
 import pytest
@@ -358,40 +359,81 @@ async def test_a_refusal_comes_along_the_path_too(net, nursery):
     assert patience.cancelled_caught
 
 
-async def test_a_path_that_is_cut_during_a_dial_holds_back_the_answer(nursery):
-    """Whether it is a connection or a refusal; a dial that is given up leaves nothing behind."""
-    port = MemoryPort(listen_backlog=1, syn_retry_at=SYN_RETRY_AT)
-    port.listen()
-    path = Path(SYN_RETRY_AT)
-    dial = path.over(port.dial)
-    waiting = [await dial(), await dial()]
-    answers = []
+class Crowded:
+    """A port in memory whose queue is full, so that a dial has to send its SYN again."""
 
-    async def try_it(patience):
+    def __init__(self):
+        self.port = MemoryPort(listen_backlog=1, syn_retry_at=SYN_RETRY_AT)
+        self.port.listen()
+        self.path = Path(SYN_RETRY_AT)
+        self.answers = []
+
+    async def crowd(self):
+        """Fill the queue."""
+        for _ in range(2):
+            await self.port.dial()
+
+    async def dial(self, patience=math.inf):
+        """Dial along the path, and note what comes of it."""
         with trio.move_on_after(patience):
             try:
-                answers.append(await dial())
+                self.answers.append(await self.path.over(self.port.dial)())
             except ConnectionRefusedError:
-                answers.append("refused")
+                self.answers.append("refused")
 
-    nursery.start_soon(try_it, 1.0)
-    nursery.start_soon(try_it, 0.3)
+
+@pytest.fixture
+async def crowded():
+    """A queue that is full."""
+    crowded = Crowded()
+    await crowded.crowd()
+    return crowded
+
+
+async def test_a_path_that_is_cut_during_a_dial_holds_back_the_answer(
+    crowded, nursery, autojump_clock
+):
+    """Whenever it was given."""
+    nursery.start_soon(crowded.dial)
     await trio.sleep(0.05)
-    path.cut()
-    accepted = [await port.accept() for _ in waiting]
-    await trio.sleep(0.3)
-    assert answers == []
-    given_up = await port.accept(), await port.accept()
-    path.heal()
-    await settle()
-    (answer,) = answers
-    ends = []
-    for theirs in given_up:
-        with trio.move_on_after(A_WHILE):
-            ends.append(await theirs.receive_some())
-    assert ends == [b""]
-    for stream in (*waiting, *accepted, *given_up, answer):
-        stream.close()
+    crowded.path.cut()
+    for _ in range(2):
+        await crowded.port.accept()
+    await trio.sleep(0.5)
+    assert crowded.answers == []
+    crowded.path.heal()
+    await trio.sleep(0.01)
+    (ours,) = crowded.answers
+    theirs = await crowded.port.accept()
+    await ours.send_all(b"hello")
+    assert await theirs.receive_some() == b"hello"
+
+
+async def test_a_refusal_during_a_cut_is_held_back_too(crowded, nursery, autojump_clock):
+    """It is an answer like any other."""
+    nursery.start_soon(crowded.dial)
+    await trio.sleep(0.05)
+    crowded.path.cut()
+    crowded.port.refuse()
+    await trio.sleep(0.5)
+    assert crowded.answers == []
+    crowded.path.heal()
+    await trio.sleep(0.01)
+    assert crowded.answers == ["refused"]
+
+
+async def test_a_dial_that_is_given_up_leaves_nothing_open(crowded, nursery, autojump_clock):
+    """The server, which has heard of it, hears of its end as well."""
+    nursery.start_soon(crowded.dial, 0.3)
+    await trio.sleep(0.05)
+    crowded.path.cut()
+    for _ in range(2):
+        await crowded.port.accept()
+    await trio.sleep(0.5)
+    theirs = await crowded.port.accept()
+    crowded.path.heal()
+    assert await theirs.receive_some() == b""
+    assert crowded.answers == []
 
 
 # One direction

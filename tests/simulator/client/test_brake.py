@@ -56,11 +56,11 @@ async def test_a_clean_close_does_not_apply_it(stub, outage, autojump_clock):
     assert life.attempts[1] == (10.01, 10.51 + RTT, Outcome.CONNECTED)
 
 
-async def test_a_connection_releases_it(stub, outage, autojump_clock):
-    """What failed before is forgotten."""
-    world = await stub(outage("crash", down_for=0.2, every=10.0, count=2))
+async def test_a_connection_releases_it(stub, outage, draw, autojump_clock):
+    """What failed before is forgotten, and the next delay is a first one again."""
+    world = await stub(outage("crash", down_for=0.1, every=10.0, count=3))
     life = world.client(policy=HASTY, brake="firefox")
-    await trio.sleep_until(30)
+    await trio.sleep_until(40)
+    firsts = [0.2 + 0.2 * draw(Purpose.BRAKE, 0, episode, 1) for episode in (1, 2, 3)]
     downtimes = [event.downtime for event in life.of(Connected)[1:]]
-    assert len(downtimes) == 2
-    assert max(downtimes) < 0.4 * 1.5 + 0.6
+    assert downtimes == pytest.approx([first + RTT + 0.5 for first in firsts])
