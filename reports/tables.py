@@ -38,6 +38,7 @@ _ROWS: Mapping[str, tuple[str, Callable[[Any], str]]] = MappingProxyType(
         "peak_arrival_rate_up_1s": ("peak arrivals, server up (1 s)", per_second),
         "amplification": ("attempts per client", "{:,.1f}".format),
         "wasted_share": ("service wasted", percent),
+        "detection_time_p99": ("loss noticed after (99 %)", seconds),
         "n_events_missed": ("events missed", "{:,}".format),
         "n_full_refresh": ("full refreshes", "{:,}".format),
         "n_operations_lost": ("operations lost", "{:,}".format),
@@ -90,6 +91,11 @@ def conclusion(summaries: Mapping[str, Summary]) -> str:
     Args:
         summaries: By policy; one at least.
     """
+    if partial := [name for name, summary in summaries.items() if summary.get("cut_short")]:
+        return (
+            f"There is nothing to conclude: {listed(partial)} "
+            f"{'was' if len(partial) == 1 else 'were'} cut short."
+        )
     late = {name: summary for name, summary in summaries.items() if summary["verdict"] != "ok"}
     if late:
         return _not_to_be_trusted(late)
@@ -124,7 +130,7 @@ def _not_to_be_trusted(late: Mapping[str, Summary]) -> str:
     owners = listed([f"the {culprit}'s" for culprit in sorted(culprits)])
     return (
         f"These figures are not to be trusted, for they show {owners} own limits rather than "
-        f"those of the policies: {listed(findings)}."
+        f"those of the policies: {listed(findings)}; try fewer clients or longer delays."
     )
 
 

@@ -40,7 +40,7 @@ class Outage(Settings):
     every: PositiveSeconds | None = None
     """Seconds from one start to the next, when the outage repeats."""
     count: PositiveCount = 1
-    """How often it happens."""
+    """How often it happens; of a scenario's outages, those that start before its horizon do."""
     close_code: CloseCode | None = None
     """Close code of a graceful outage; 1012 (service restart) unless set."""
     refuse: Annotated[bool, Field(strict=True)] | None = None

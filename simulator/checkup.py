@@ -1,11 +1,11 @@
 """What a machine's limits mean for a herd, and what to do about them; what `herd doctor` says."""
 
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from simulator.machine import (
     Machine,
+    can_spread,
     clients_within,
     descriptors_needed,
     ports_last_for,
@@ -15,8 +15,6 @@ from simulator.scenario import Scenario
 
 _COARSE_CLOCK = 1e-3
 """Seconds; a clock that ticks in longer steps would show as lag."""
-_BEYOND_ONE_ADDRESS = "127.0.1.1"
-"""The first loopback address that clients are spread over."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +49,7 @@ def can_run(machine: Machine, scenario: Scenario) -> bool:
     """Would a live run of this scenario start at all?"""
     needed = descriptors_needed(scenario, n_workers=machine.n_workers)
     many_addresses = len(source_addresses(scenario.n_clients, machine)) > 1
-    return needed <= machine.max_descriptors and (not many_addresses or _can_spread())
+    return needed <= machine.max_descriptors and (not many_addresses or can_spread())
 
 
 def _cores(machine: Machine) -> Finding:
@@ -79,7 +77,7 @@ def _descriptors(machine: Machine, scenario: Scenario) -> Finding:
 
 def _ports(machine: Machine) -> Finding:
     one_address = ports_last_for(machine)
-    spread = _can_spread()
+    spread = can_spread()
     beyond = "more are spread over 127.0.0.0/8" if spread else "others cannot be bound"
     return Finding(
         what="source ports",
@@ -87,16 +85,6 @@ def _ports(machine: Machine) -> Finding:
         clients=None if spread else one_address,
         advice="" if spread else "widen net.ipv4.ip_local_port_range for more clients",
     )
-
-
-def _can_spread() -> bool:
-    """May clients dial from loopback addresses beyond the first?"""
-    with socket.socket() as probe:
-        try:
-            probe.bind((_BEYOND_ONE_ADDRESS, 0))
-        except OSError:
-            return False
-    return True
 
 
 def _queue(machine: Machine, scenario: Scenario) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 import os
 import platform
 import resource
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ _SPARE_DESCRIPTORS = 128
 """For a process's own files, pipes and event loop."""
 _LINGERING = 1024
 """Connections that clients have given up but which still stand in the server's queue, at most."""
+_BEYOND_ONE_ADDRESS = "127.0.1.1"
 _PORTS_PER_CLIENT = 4
 """Source ports to have at hand per client: a closed connection can keep its port for a while."""
 
@@ -145,9 +147,25 @@ def prepare(scenario: Scenario, machine: Machine, *, n_workers: int) -> tuple[st
             f"this machine allows {machine.max_descriptors}; allowed: at most "
             f"{fitting} clients, or a higher limit (ulimit -Hn)"
         )
+    if len(source_addresses(scenario.n_clients, machine)) > 1 and not can_spread():
+        raise MachineError(
+            f"n_clients = {scenario.n_clients}: a source address has {machine.n_ports} ports, and "
+            f"{_BEYOND_ONE_ADDRESS} cannot be dialled from; widen net.ipv4.ip_local_port_range or "
+            f"use at most {machine.n_ports // _PORTS_PER_CLIENT} clients"
+        )
     if needed > machine.n_descriptors:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, machine.max_descriptors))
     return tuple(_remarks(scenario, machine))
+
+
+def can_spread() -> bool:
+    """May clients dial from loopback addresses beyond the first?"""
+    with socket.socket() as probe:
+        try:
+            probe.bind((_BEYOND_ONE_ADDRESS, 0))
+        except OSError:
+            return False
+    return True
 
 
 def _remarks(scenario: Scenario, machine: Machine) -> Iterator[str]:

@@ -4,6 +4,7 @@ Every file is written under a temporary name and renamed, and the manifest that 
 complete comes last, so that whatever is found can be trusted to be whole.
 """
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -27,6 +28,8 @@ SCENARIO = "scenario.toml"
 SUMMARY = "summary.json"
 COMPARISON = "comparison.json"
 STREAMS = "streams"
+KILLED = "killed before its tables were written, or still running"
+"""The failure of a run that could not note one down itself."""
 _SEAL = "# sha256 of what stands above: "
 
 
@@ -148,20 +151,25 @@ def begin_run(directory: Path, *, manifest: Manifest, scenario: Scenario) -> Pat
     return streams
 
 
-def save_run(result: RunResult, directory: Path) -> None:
+def save_run(result: RunResult, directory: Path) -> RunResult:
     """Write a result, and drop the streams it was assembled from.
 
     Args:
-        result: Any result; its manifest is written as complete.
+        result: Any result.
         directory: Where; created if need be. A run that stands there is written over.
+
+    Returns:
+        The result with a manifest that calls it complete, as it is on disk.
     """
     directory.mkdir(parents=True, exist_ok=True)
     _write_text(directory / SCENARIO, _sealed(result.scenario.to_toml()))
     for name in TABLES:
         schema = table_schema(name, result.scenario)
         write_table(directory / f"{name}.parquet", schema, result.table(name))
-    write_manifest(directory, result.manifest.model_copy(update={"complete": True}))
+    manifest = result.manifest.model_copy(update={"complete": True})
+    write_manifest(directory, manifest)
     shutil.rmtree(directory / STREAMS, ignore_errors=True)
+    return dataclasses.replace(result, manifest=manifest)
 
 
 def load_run(directory: Path | str) -> RunResult:
@@ -174,6 +182,7 @@ def load_run(directory: Path | str) -> RunResult:
     manifest = _read_manifest(directory)
     scenario = _read_scenario(directory / SCENARIO)
     if not manifest.complete:
+        manifest = manifest.model_copy(update={"failure": manifest.failure or KILLED})
         return assemble_streams(directory, manifest=manifest, scenario=scenario)
     tables = {
         name: read_table(directory / f"{name}.parquet", table_schema(name, scenario))

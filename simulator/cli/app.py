@@ -14,6 +14,7 @@ Commands raise; only `main` turns herd's errors into lines on stderr and into ex
 An error decides alone; after a run that finished, 3 goes before 4.
 """
 
+import signal
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated
@@ -75,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    # Whoever stops a container or a job says so with SIGTERM: it ends as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = app(
             args=None if arguments is None else list(arguments),

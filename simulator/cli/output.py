@@ -77,6 +77,7 @@ def main_numbers(summary: Summary) -> Iterator[tuple[str, str]]:
         yield "fastest possible", timed("floor")
         yield "reconnect time, median", timed("reconnect_time_p50")
         yield "reconnect time, 99 %", timed("reconnect_time_p99")
+        yield "loss noticed after (99 %)", timed("detection_time_p99")
         yield "peak attempts (100 ms)", rate("peak_attempt_rate_100ms")
         yield "peak arrivals, server up (1 s)", rate("peak_arrival_rate_up_1s")
         yield "service wasted", share("wasted_share")
@@ -90,6 +91,8 @@ def main_numbers(summary: Summary) -> Iterator[tuple[str, str]]:
 def verdict_in_words(summary: Summary, manifest: Manifest) -> str:
     """Whether the figures can be trusted and, if not, what to change."""
     limits = manifest.verdict_thresholds
+    if summary["cut_short"]:
+        return f"The verdict on the recorded part is {summary['verdict']}."
     if summary["verdict"] == "ok":
         return (
             f"The verdict is ok: clients and server kept up with the schedule "

@@ -11,7 +11,6 @@ from simulator import experiment
 from simulator.cli.display import Display
 from simulator.cli.options import Asked
 from simulator.cli.output import (
-    complain,
     interruption_told,
     main_numbers,
     print_json,
@@ -107,13 +106,10 @@ def report(directories: Sequence[Path]) -> None:
 def _report(directory: Path) -> None:
     if (directory / COMPARISON).is_file():
         comparison = load_comparison(directory)
-        for label, result in comparison.results.items():
-            _warn_if_killed(result, label)
         _draw_comparison(comparison)
         _print_comparison(comparison)
     else:
         result = load_run(directory)
-        _warn_if_killed(result)
         _draw_run(result, directory)
         _print_run(result, directory)
 
@@ -148,8 +144,6 @@ def _print_comparison(comparison: Comparison) -> None:
     typer.echo()
     for label, result in comparison.results.items():
         _print_shortcomings(result, label)
-        if comparison.summaries[label]["verdict"] != "ok":
-            typer.echo(f"{label}: {verdict_in_words(comparison.summaries[label], result.manifest)}")
     typer.echo(conclusion(comparison.summaries))
     print_whereabouts(comparison.directory)
 
@@ -163,10 +157,3 @@ def _print_shortcomings(result: RunResult, label: str = "") -> None:
         typer.echo(f"{place}cut short ({why}): these are the numbers of the recorded part.")
     for note in manifest.notes:
         typer.echo(f"{place}note: {note}")
-
-
-def _warn_if_killed(result: RunResult, label: str = "") -> None:
-    """Say so when a recorded run never got to write its tables."""
-    if not result.manifest.complete:
-        place = f"{label}: " if label else ""
-        complain(f"{place}killed before its tables were written, or still running")

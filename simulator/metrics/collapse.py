@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from server_stub.tables import Columns
 
 _GOODPUT_SHARE = 0.1
-"""Of the capacity; a goodput below it counts as near zero (CONTRACT.md)."""
+"""Of the capacity; a goodput below it counts as near zero."""
 
 
 def metastable(

@@ -1,4 +1,4 @@
-"""The summary of a run: every metric under its name in CONTRACT.md, beside its formula."""
+"""The summary of a run: every metric under its name, beside its formula."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -27,8 +27,10 @@ def summarise(result: RunResult) -> dict[str, Any]:
         stands for infinite, or for unmeasured where `unmeasured` names the field.
     """
     observation = Observation(result)
+    manifest = result.manifest
     return {
         **_summary_of(observation.whole),
+        "cut_short": manifest.interrupted or manifest.failure is not None,
         "outages": {key: _summary_of(scope) for key, scope in observation.outage_scopes().items()},
         "cohorts": {key: _summary_of(scope) for key, scope in observation.cohort_scopes().items()},
     }
@@ -190,5 +192,5 @@ METRICS: Mapping[str, Metric] = {
     "n_operations_lost": partial(_total, name="n_operations_lost"),
     "n_operations_duplicated": partial(_total, name="n_operations_duplicated"),
 }
-"""The definition of each metric, in the order of CONTRACT.md; infinite means never, NaN or None
+"""The definition of each metric, in the order of summary.json; infinite means never, NaN or None
 that there was nothing to measure it by."""

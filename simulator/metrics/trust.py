@@ -10,7 +10,7 @@ from simulator.scenario import Scenario
 
 _OK_SHARE, _OK_AT_LEAST = 0.1, 0.05
 _STRAINED_SHARE, _STRAINED_AT_LEAST = 0.3, 0.15
-"""Shares of the first delay, and seconds (DESIGN.md, 4): a lag smears a burst as jitter would, so
+"""Shares of the first delay, and seconds: a lag smears a burst as jitter would, so
 it must be small beside the delays that are compared."""
 
 

@@ -16,6 +16,7 @@ QUICK = {
     "peak_arrival_rate_up_1s": 190.0,
     "amplification": 4.575,
     "wasted_share": 0.2301,
+    "detection_time_p99": 0.2927,
     "generator_lag_p99": 0.02,
     "server_lag_p99": 0.01,
     "verdict": "ok",
@@ -58,6 +59,7 @@ class TestComparisonTable:
             ("peak arrivals, server up (1 s)", "190/s", "950/s"),
             ("attempts per client", "4.6", "4.6"),
             ("service wasted", "23 %", "23 %"),
+            ("loss noticed after (99 %)", "0.29 s", "0.29 s"),
             ("verdict", "ok", "ok"),
         )
 
@@ -147,7 +149,8 @@ class TestConclusion:
         assert conclusion({"fixed": strained, "plain": saturated, "jitter": QUICK}) == (
             "These figures are not to be trusted, for they show the load generator's and the "
             "server stub's own limits rather than those of the policies: fixed is strained (load "
-            "generator 0.13 s late) and plain is saturated (server stub 1.2 s late)."
+            "generator 0.13 s late) and plain is saturated (server stub 1.2 s late); try "
+            "fewer clients or longer delays."
         )
 
     def test_has_nothing_to_say_without_losses_or_an_outage(self):

@@ -201,5 +201,4 @@ class _LiveRun:
 
     def _save(self) -> RunResult:
         result = assemble_streams(self._out, manifest=self._manifest, scenario=self._scenario)
-        save_run(result, self._out)
-        return result
+        return save_run(result, self._out)

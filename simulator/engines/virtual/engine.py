@@ -24,7 +24,7 @@ from simulator.progress import Progress, Watcher, unwatched
 from simulator.provenance import first_manifest
 from simulator.recording import FleetRecorder
 from simulator.results import RunResult
-from simulator.run_directory import assemble_streams, begin_run, save_run
+from simulator.run_directory import assemble_streams, begin_run, save_run, write_manifest
 from simulator.scenario import Scenario
 from simulator.transport import TRANSPORTS
 
@@ -76,14 +76,18 @@ class _VirtualRun:
                     server_recorder,
                     clock=self._clock,
                 )
-        except KeyboardInterrupt:
-            self._note(interrupted=True, ended_because="interrupted")
-            raise
+        except BaseExceptionGroup as group:
+            error = _what_happened(group)
+            if isinstance(error, KeyboardInterrupt):
+                self._note(interrupted=True, ended_because="interrupted")
+            else:
+                self._note(failure=f"{type(error).__name__}: {error}")
+            raise error from None
         finally:
             fleet_recorder.close()
             server_recorder.close(self._clock.current_time())
             result = assemble_streams(self._out, manifest=self._manifest, scenario=self._scenario)
-            save_run(result, self._out)
+            result = save_run(result, self._out)
         return result
 
     async def _live(self, fleet_recorder: FleetRecorder, server_recorder: ServerRecorder) -> None:
@@ -106,6 +110,7 @@ class _VirtualRun:
             await self._wait_for_everybody(fleet_recorder)
             origin = math.ceil(trio.current_time())
             self._note(origin=origin)
+            write_manifest(self._out, self._manifest)
             fleet.begin(origin)
             nursery.start_soon(partial(server.follow, scenario.windows, origin=origin))
             await self._watch_until_over(origin, fleet_recorder, server_recorder)
@@ -161,3 +166,14 @@ class _VirtualRun:
 
     def _note(self, **fields: object) -> None:
         self._manifest = self._manifest.model_copy(update=fields)
+
+
+def _what_happened(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The interrupt, or the one error, that a nursery delivers in a group; else the group."""
+    interrupts, _ = group.split(KeyboardInterrupt)
+    if interrupts is not None:
+        return KeyboardInterrupt()
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

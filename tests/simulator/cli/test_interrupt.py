@@ -12,17 +12,25 @@ import pytest
 from simulator.experiment import load_comparison
 from simulator.run_directory import MANIFEST, load_run
 
-ENDLESS = ("--clients=50", "--set=horizon=600", "--set=ramp_rate=2000", "--quiet")
+ENDLESS = (
+    "--clients=50",
+    "--set=horizon=100000",
+    "--set=settle=100000",
+    "--set=ramp_rate=2000",
+    "--quiet",
+)
+"""Virtual time flies: even at fifty thousand client-seconds per second this takes a while."""
 LONG = 120.0
 """Seconds; on a busy machine, importing in three processes takes its time."""
 
 
+@pytest.mark.parametrize("engine", ["live", "virtual"])
 @pytest.mark.parametrize("command", ["run", "compare"])
-def test_interrupted(in_tmp, program, herd_process, command):
+def test_interrupted(in_tmp, program, herd_process, command, engine):
     """The recorded part is kept and can be looked at as the last line says."""
     out = in_tmp / "out"
     process = subprocess.Popen(
-        [*program, command, *ENDLESS, "--out", str(out)],
+        [*program, command, *ENDLESS, "--engine", engine, "--out", str(out)],
         cwd=in_tmp,
         stderr=subprocess.PIPE,
         text=True,

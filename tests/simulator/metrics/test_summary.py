@@ -79,7 +79,7 @@ def test_the_whole_run(restart):
 def test_every_scope_has_every_metric(restart):
     """Under the names of METRICS, and it is JSON as it stands."""
     summary = summarise(restart.result())
-    assert [*METRICS, "unmeasured", "outages", "cohorts"] == list(summary)
+    assert [*METRICS, "unmeasured", "cut_short", "outages", "cohorts"] == list(summary)
     assert [*METRICS, "unmeasured"] == list(summary["outages"]["0"])
     assert [*METRICS, "unmeasured"] == list(summary["cohorts"]["all"])
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
