@@ -29,7 +29,7 @@ from server_stub.streams import SocketPort
 
 HERD_FIELDS = frozenset(
     {"name", "description", "n_clients", "horizon", "grace", "ramp_rate", "settle", "transport"}
-    | {"client", "cohort", "compare", "objective"}
+    | {"client", "cohort", "compare", "objective", "outbox"}
 )
 """What else a scenario may hold."""
 

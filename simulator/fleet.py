@@ -11,7 +11,7 @@ from server_stub.draws import Purpose, uniform
 from server_stub.outage import on_the_network
 from simulator.client import Client
 from simulator.core.events import Listener
-from simulator.core.outbox import Outbox, keys_within
+from simulator.core.outbox import Outbox, Storage, keys_within
 from simulator.network import SYN_RETRY_AT
 from simulator.paths import Path
 from simulator.probe import health_probe
@@ -39,6 +39,7 @@ class Fleet:
         host: str,
         recorder: FleetRecorder,
         listeners: Sequence[Listener] = (),
+        storage: Storage | None = None,
         syn_retry_at: Sequence[float] = SYN_RETRY_AT,
     ) -> None:
         """Gather a fleet.
@@ -51,6 +52,7 @@ class Fleet:
             transport: Makes a transport over a way to the server and the name of its host.
             host: For the Host header.
             recorder: Told of everything.
+            storage: Where operations wait for their acknowledgement; in memory unless given.
             listeners: Others who want to know of every event in a client's life.
             syn_retry_at: Seconds after which a SYN that was lost on a cut path is sent again.
         """
@@ -59,7 +61,7 @@ class Fleet:
         self._cohort_of = cohort_of
         self._recorder = recorder
         self._listeners: Sequence[Listener] = (recorder, *listeners)
-        self._storage = MemoryStorage()
+        self._storage = MemoryStorage() if storage is None else storage
         self._clients: list[Client] = []
         self._dialling_ends_at = math.inf
         self._begun = trio.Event()

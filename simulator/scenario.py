@@ -123,6 +123,9 @@ class Scenario(Settings):
     settle: Seconds = 3.0
     """How long everybody must stay connected before a run ends early."""
     transport: Literal["trio-websocket", "wsproto"] = "wsproto"
+    outbox: Literal["memory", "sqlite"] = "memory"
+    """Where clients keep operations until they are acknowledged: in memory, as suits a large herd,
+    or in an SQLite file beside the run's tables, as a client that must survive its process would."""
     server: ServerConfig = ServerConfig()
     outage: tuple[Outage, ...] = ()
     client: ClientConfig = ClientConfig()

@@ -4,12 +4,14 @@ Both serve many clients, and both are synchronous: see `simulator.core.outbox.St
 """
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from server_stub.database import Database, Survives
-from simulator.core.outbox import Operation, Stored
+from simulator.core.outbox import Operation, Storage, Stored
 from simulator.errors import InputError
 
 _HEADER = struct.Struct("<dI")
@@ -21,6 +23,22 @@ class SetAside(NamedTuple):
 
     operation: Operation
     reason: str
+
+
+@contextmanager
+def opened_storage(kind: str, path: Path) -> Iterator[Storage]:
+    """The storage that a scenario names, for as long as a fleet lives.
+
+    Args:
+        kind: "memory" or "sqlite".
+        path: Of the file, where there is one. It outlives a killed process, which is all that a
+            simulation asks of it: waiting for the disk would stop the clock for every client.
+    """
+    if kind == "memory":
+        yield MemoryStorage()
+        return
+    with SqliteStorage(path, survives="process_kill") as storage:
+        yield storage
 
 
 class MemoryStorage:

@@ -8,12 +8,14 @@ from pathlib import Path
 import trio
 
 from simulator.core.cohorts import deal_cohorts
+from simulator.core.outbox import Storage
 from simulator.engines.live import child
 from simulator.engines.live.messages import FleetProgress
 from simulator.engines.live.sockets import dialler
 from simulator.fleet import Fleet
 from simulator.recording import FleetRecorder
 from simulator.scenario import Scenario
+from simulator.storage import opened_storage
 from simulator.transport import TRANSPORTS
 
 
@@ -36,6 +38,12 @@ class FleetJob:
 
 def drive_fleet(job: FleetJob, index: int) -> None:
     """Drive a part of the fleet; runs in a process of its own."""
+    file = job.streams.parent / f"outbox-{index}.sqlite"
+    with opened_storage(job.scenario.outbox, file) as storage:
+        _drive(job, index, storage)
+
+
+def _drive(job: FleetJob, index: int, storage: Storage) -> None:
     scenario = job.scenario
     recorder = FleetRecorder(job.streams, process=index)
     fleet = Fleet(
@@ -48,6 +56,7 @@ def drive_fleet(job: FleetJob, index: int) -> None:
         transport=TRANSPORTS[scenario.transport],
         host=f"{job.address[0]}:{job.address[1]}",
         recorder=recorder,
+        storage=storage,
         syn_retry_at=job.syn_retry_at,
     )
 

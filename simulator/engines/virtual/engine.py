@@ -15,6 +15,7 @@ from server_stub.recorder import ServerRecorder
 from server_stub.server import Server
 from simulator.collecting import collected_seldom
 from simulator.core.cohorts import deal_cohorts
+from simulator.core.outbox import Storage
 from simulator.ending import Ending, Sample
 from simulator.engines.virtual.determinism import deterministic_scheduling
 from simulator.errors import RunFailedError
@@ -26,6 +27,7 @@ from simulator.recording import FleetRecorder
 from simulator.results import RunResult
 from simulator.run_directory import assemble_streams, begin_run, save_run, write_manifest
 from simulator.scenario import Scenario
+from simulator.storage import opened_storage
 from simulator.transport import TRANSPORTS
 
 _TICK = 0.1
@@ -69,11 +71,16 @@ class _VirtualRun:
         fleet_recorder = FleetRecorder(streams)
         server_recorder = ServerRecorder(streams)
         try:
-            with deterministic_scheduling(self._scenario.seed), collected_seldom():
+            with (
+                opened_storage(self._scenario.outbox, self._out / "outbox.sqlite") as storage,
+                deterministic_scheduling(self._scenario.seed),
+                collected_seldom(),
+            ):
                 trio.run(
                     self._live,
                     fleet_recorder,
                     server_recorder,
+                    storage,
                     clock=self._clock,
                 )
         except BaseExceptionGroup as group:
@@ -90,7 +97,9 @@ class _VirtualRun:
             result = save_run(result, self._out)
         return result
 
-    async def _live(self, fleet_recorder: FleetRecorder, server_recorder: ServerRecorder) -> None:
+    async def _live(
+        self, fleet_recorder: FleetRecorder, server_recorder: ServerRecorder, storage: Storage
+    ) -> None:
         scenario = self._scenario
         port = MemoryPort(listen_backlog=scenario.server.listen_backlog)
         server = Server(scenario.server, port=port, seed=scenario.seed, recorder=server_recorder)
@@ -103,6 +112,7 @@ class _VirtualRun:
             transport=TRANSPORTS[scenario.transport],
             host=_HOST,
             recorder=fleet_recorder,
+            storage=storage,
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(server.run)

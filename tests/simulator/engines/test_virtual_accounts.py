@@ -9,7 +9,9 @@ from simulator.conversation import operation_phase
 from simulator.core.outcomes import Cause, NoticedBy, Outcome
 from simulator.engines import virtual
 from simulator.metrics import summarise
+from simulator.run_directory import prepare_directory
 from simulator.scenario import parse
+from simulator.scenario_files import load_scenario
 
 EVENT_RATE, OPERATION_RATE = 2.0, 0.5
 INTERVAL, TIMEOUT = 4.0, 2.0
@@ -171,3 +173,18 @@ def test_a_close_frame_behind_a_cut_path_arrives_when_it_heals(tmp_path):
     outages = summarise(result)["outages"]
     assert (outages["0"]["n_episodes"], outages["1"]["n_episodes"]) == (0, 20)
     assert outages["1"]["recovered_share"] == 1.0
+
+
+def test_an_outbox_on_disk_changes_nothing(tmp_path):
+    """Where operations wait has no say in what becomes of them."""
+    tables = {}
+    for outbox in ("memory", "sqlite"):
+        scenario = load_scenario(
+            "crash", changes=[f"outbox={outbox}", "n_clients=40", "horizon=15", "settle=1"]
+        )
+        prepare_directory(tmp_path / outbox)
+        result = virtual.run(scenario, out=tmp_path / outbox)
+        tables[outbox] = result.table("clients")
+    assert tables["sqlite"]["n_operations"].sum() > 0
+    for name, column in tables["memory"].items():
+        np.testing.assert_array_equal(column, tables["sqlite"][name])
