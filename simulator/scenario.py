@@ -125,7 +125,7 @@ class Scenario(Settings):
     transport: Literal["trio-websocket", "wsproto"] = "wsproto"
     outbox: Literal["memory", "sqlite"] = "memory"
     """Where clients keep operations until they are acknowledged: in memory, as suits a large herd,
-    or in an SQLite file beside the run's tables, as a client that must survive its process would."""
+    or in an SQLite file beside the run's tables, as suits one that must survive its process."""
     server: ServerConfig = ServerConfig()
     outage: tuple[Outage, ...] = ()
     client: ClientConfig = ClientConfig()
