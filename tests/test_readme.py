@@ -20,3 +20,8 @@ def test_the_pictures_exist():
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", README)
     assert pictures
     assert [picture for picture in pictures if not (ROOT / picture).is_file()] == []
+
+
+def test_nothing_is_left_to_fill_in():
+    """What stands there is said by somebody."""
+    assert "@@" not in README
