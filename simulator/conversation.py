@@ -206,7 +206,7 @@ class Conversation:
                 text = encode(Operation(operation.key, operation.body))
                 await self._speak(connection.send, text)
 
-    async def _speak(self, send: Callable[..., Awaitable[None]], *words: str) -> None:
+    async def _speak(self, send: Callable[[str], Awaitable[None]], words: str) -> None:
         """Send something; a peer that does not take it within the heartbeat's timeout is dead.
 
         While this client cannot finish a sentence it does not listen either, so that its heartbeat
@@ -215,7 +215,7 @@ class Conversation:
         heartbeat = self._config.heartbeat
         patience = math.inf if heartbeat is None else heartbeat.timeout
         with trio.move_on_after(patience) as self._speaking:
-            await send(*words)
+            await send(words)
         if self._is_offline:
             raise ConnectionLostError(NoticedBy.OFFLINE, reason=_OFFLINE)
         if self._speaking.cancelled_caught:
@@ -234,7 +234,7 @@ class Conversation:
                 if self._config.heartbeat_by_application:
                     await self._speak(connection.send, APPLICATION_PING)
                 else:
-                    await self._speak(connection.ping)
+                    connection.ping()
             case Verdict.DEAD:
                 raise ConnectionLostError(NoticedBy.HEARTBEAT, reason="no answer to a ping")
             case Verdict.WAIT:

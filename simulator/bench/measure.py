@@ -4,19 +4,17 @@ Each worker process connects its clients to a responder in a process of its own.
 the same for all, and cheaper than any client, so that only the client side is compared.
 """
 
-import json
 import statistics
 import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 from simulator import machine
-from simulator.bench.worker import BARE, PATIENCE, Reading
-from simulator.errors import InputError, RunFailedError
+from simulator.bench.processes import output_of, program
+from simulator.bench.worker import BARE, Reading
+from simulator.errors import InputError
 from simulator.scenario import Scenario
 from simulator.transport import TRANSPORTS
 
@@ -113,7 +111,7 @@ def _size(reading: Reading) -> float:
 def _read(client: str, n_clients: int) -> Reading:
     """One measurement, by fresh processes."""
     with _responder() as port:
-        fields = _output_of("simulator.bench.worker", client, port, str(n_clients))
+        fields = output_of("simulator.bench.worker", client, port, str(n_clients))
     return Reading(**fields)
 
 
@@ -121,7 +119,7 @@ def _read(client: str, n_clients: int) -> Reading:
 def _responder() -> Iterator[str]:
     """A responder for the length of a context; gives its port."""
     with subprocess.Popen(
-        _program("simulator.bench.responder"),
+        program("simulator.bench.responder"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -131,23 +129,3 @@ def _responder() -> Iterator[str]:
             yield process.stdout.readline().strip()
         finally:
             process.kill()
-
-
-def _output_of(module: str, *arguments: str) -> dict[str, Any]:
-    try:
-        done = subprocess.run(
-            _program(module, *arguments),
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=2 * PATIENCE,
-        )
-    except subprocess.CalledProcessError as error:
-        last = (error.stderr.strip() or f"exit code {error.returncode}").splitlines()[-1]
-        raise RunFailedError(f"{module} {' '.join(arguments)} died: {last}") from None
-    fields: dict[str, Any] = json.loads(done.stdout)
-    return fields
-
-
-def _program(module: str, *arguments: str) -> Sequence[str]:
-    return [sys.executable, "-m", module, *arguments]

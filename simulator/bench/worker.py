@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 import trio
 
+from simulator.bench.processes import PATIENCE
 from simulator.bench.responder import HOST
 from simulator.collecting import collected_seldom
 from simulator.core.events import ClientEvent
@@ -33,8 +34,6 @@ BARE = "bare"
 """The reference: a Trio socket, a fixed request, and whatever comes back."""
 WARM_UP = 50
 """Clients that connect before the measurement and stay: imports, caches and pools are filled."""
-PATIENCE = 300.0
-"""Seconds after which a measurement is given up."""
 AT_ONCE = 1e9
 """Clients per second: the whole fleet is due in one instant, as in a storm."""
 _REQUEST = (

@@ -5,7 +5,14 @@ from dataclasses import asdict
 import typer
 
 from simulator import machine
+from simulator.bench.engines import (
+    ACCEPTED_VIRTUAL,
+    N_CLIENTS,
+    EngineMeasurement,
+    bench_engines,
+)
 from simulator.bench.measure import ACCEPTED, Measurement, bench
+from simulator.bench.virtual_worker import VIRTUAL
 from simulator.checkup import can_run, examine
 from simulator.cli.display import Display
 from simulator.cli.output import print_json, print_table
@@ -49,9 +56,15 @@ def check_machine(*, as_json: bool) -> None:
 def run_bench(n_clients: int, *, as_json: bool, quiet: bool) -> None:
     """Measure, and print what was measured beside what was aimed at."""
     with Display(quiet=quiet) as display:
-        found = bench(n_clients, told=lambda done, total: display.count("measuring", done, total))
+        found = bench(n_clients, told=lambda done, total: display.count("clients", done, total))
+        engines = bench_engines(told=lambda done, total: display.count("engines", done, total))
     if as_json:
-        print_json([asdict(measurement) for measurement in found])
+        print_json(
+            {
+                "transports": [asdict(measurement) for measurement in found],
+                "engines": [asdict(measurement) for measurement in engines],
+            }
+        )
         return
     print_table(
         ("client", "connects/CPU-s", "aim", "of bare", "KB/client", "aim", "of bare"),
@@ -59,7 +72,12 @@ def run_bench(n_clients: int, *, as_json: bool, quiet: bool) -> None:
     )
     typer.echo(
         f"\nOne worker process connecting {n_clients:,} clients at once; 1 KB is 1,024 bytes. "
-        "bare is a Trio socket without WebSocket."
+        "bare is a Trio socket without WebSocket.\n"
+    )
+    print_table(("engine", "client-s/CPU-s", "aim", "of bare"), map(_engine_cells, engines))
+    typer.echo(
+        f"\n{N_CLIENTS:,} connected clients with heartbeats on a virtual clock. "
+        "bare is the same pings over Trio's in-memory streams, without WebSocket or records."
     )
 
 
@@ -73,4 +91,13 @@ def _cells(measurement: Measurement) -> tuple[str, ...]:
         f"{measurement.kb_per_client:.1f}",
         f"<= {aim.kb_per_client:g}" if aim else "",
         f"{measurement.memory_to_bare:.1f}",
+    )
+
+
+def _engine_cells(measurement: EngineMeasurement) -> tuple[str, ...]:
+    return (
+        measurement.engine,
+        f"{measurement.client_seconds_per_cpu_second:,.0f}",
+        f">= {ACCEPTED_VIRTUAL:,.0f}" if measurement.engine == VIRTUAL else "",
+        f"{measurement.rate_to_bare:.2f}",
     )

@@ -196,10 +196,9 @@ class TrioWebSocketConnection:
         with self._loss():
             await self._connection.send_message(text)
 
-    async def ping(self) -> None:
+    def ping(self) -> None:
         """Send a ping, without waiting for the pong: the library's own call waits for ever."""
         self._nursery.start_soon(self._ping)
-        await trio.lowlevel.checkpoint()
 
     async def _ping(self) -> None:
         with suppress(trio_websocket.ConnectionClosed):  # `receive` reports it.

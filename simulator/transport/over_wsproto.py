@@ -78,13 +78,14 @@ class _Opening:
 class WsprotoConnection:
     """An open connection of WsprotoTransport."""
 
-    __slots__ = ("_loss", "_on_heard", "_parts", "_pongs", "_protocol", "_stream", "heard_at")
+    __slots__ = ("_loss", "_on_heard", "_parts", "_protocol", "_stream", "_unsent", "heard_at")
 
     def __init__(self, stream: Stream, protocol: FrameConnection) -> None:
         self._stream = stream
         self._protocol = protocol
         self._parts: list[str] = []
-        self._pongs = b""
+        self._unsent = b""
+        """Pings and pongs that the peer has made no room for yet; they go first."""
         self._loss: ConnectionLostError | None = None
         self._on_heard: Callable[[], None] | None = None
         self.heard_at = -math.inf
@@ -108,7 +109,7 @@ class WsprotoConnection:
                                 self._parts.clear()
                                 return text
                         case Ping():
-                            self._pongs += self._protocol.send(event.response())
+                            self._unsent += self._protocol.send(event.response())
                         case CloseConnection():
                             await self._answer_close(event)
                 await self._listen()
@@ -116,9 +117,9 @@ class WsprotoConnection:
             raise loss_error(error) from None
 
     async def _listen(self) -> None:
-        if self._pongs:  # Kept until they are sent: a heartbeat that is due may cancel this.
-            await self._stream.send_all(self._pongs)
-            self._pongs = b""
+        if self._unsent:  # Kept until they are sent: a heartbeat that is due may cancel this.
+            await self._stream.send_all(self._unsent)
+            self._unsent = b""
         data = await self._stream.receive_some()
         if not data:
             raise ConnectionLostError(NoticedBy.EOF)
@@ -139,16 +140,23 @@ class WsprotoConnection:
         """Send a text."""
         await self._send(TextMessage(data=text))
 
-    async def ping(self) -> None:
-        """Send a ping, without waiting for the pong."""
-        await self._send(Ping())
+    def ping(self) -> None:
+        """Send a ping, without waiting for the pong, or for the peer to make room."""
+        if self._loss is not None:
+            raise self._loss
+        try:
+            data = self._unsent + self._protocol.send(Ping())
+            self._unsent = data[self._stream.send_nowait(data) :]
+        except FOREIGN_ERRORS as error:
+            raise loss_error(error) from None
 
     async def close(self, code: int) -> None:
         """Send a close frame, without waiting for the answer."""
         await self._send(CloseConnection(code=code))
 
-    async def _send(self, event: Message[str] | Ping | CloseConnection) -> None:
+    async def _send(self, event: Message[str] | CloseConnection) -> None:
         try:
-            await self._stream.send_all(self._protocol.send(event))
+            data, self._unsent = self._unsent + self._protocol.send(event), b""
+            await self._stream.send_all(data)
         except FOREIGN_ERRORS as error:
             raise loss_error(error) from None

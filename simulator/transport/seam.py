@@ -80,8 +80,8 @@ class Connection(Protocol):
             ConnectionLostError: It cannot be sent any more.
         """
 
-    async def ping(self) -> None:
-        """Send a ping, without waiting for the pong.
+    def ping(self) -> None:
+        """Send a ping, without waiting for the pong, or for the peer to make room.
 
         Raises:
             ConnectionLostError: It cannot be sent any more.

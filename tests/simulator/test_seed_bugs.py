@@ -133,7 +133,7 @@ async def test_the_seeds_way_to_leave_a_dead_peer_would_show(world, monkeypatch,
     async def close_politely(self, connection):
         now = trio.current_time()
         if self._heartbeat.verdict(now, connection.heard_at) is not Verdict.DEAD:
-            return await connection.ping()
+            return connection.ping()
         await connection.close(4000)
         return await connection.receive()
 

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import trio
-import trio.testing
 
 from server_stub.recorder import ServerRecorder
 from server_stub.server import Server
@@ -17,6 +16,7 @@ from simulator.collecting import collected_seldom
 from simulator.core.cohorts import deal_cohorts
 from simulator.core.outbox import Storage
 from simulator.ending import Ending, Sample
+from simulator.engines.virtual.clock import JumpingClock
 from simulator.engines.virtual.determinism import deterministic_scheduling
 from simulator.errors import RunFailedError
 from simulator.fleet import Fleet
@@ -58,7 +58,7 @@ class _VirtualRun:
         self._scenario = scenario
         self._out = out
         self._watch = watch
-        self._clock = trio.testing.MockClock(autojump_threshold=0)
+        self._clock = JumpingClock()
         self._manifest = first_manifest(
             scenario,
             "virtual",

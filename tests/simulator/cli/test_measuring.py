@@ -32,10 +32,14 @@ def test_bench(herd_process):
     """Every transport is measured beside the bare socket."""
     done = herd_process("bench", "--clients", "40", "--json", "--quiet")
     assert done.returncode == 0, done.stderr
-    rows = {row["client"]: row for row in json.loads(done.stdout)}
+    found = json.loads(done.stdout)
+    rows = {row["client"]: row for row in found["transports"]}
     assert set(rows) == {"bare", "wsproto", "trio-websocket"}
     assert rows["bare"]["rate_to_bare"] == 1.0
     assert all(row["connects_per_cpu_second"] > 0 for row in rows.values())
+    engines = {row["engine"]: row for row in found["engines"]}
+    assert engines["bare"]["rate_to_bare"] == 1.0
+    assert engines["virtual"]["client_seconds_per_cpu_second"] > 0
 
 
 @pytest.mark.parametrize("clients", ["0", "10000000"])
