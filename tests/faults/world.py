@@ -81,9 +81,12 @@ class _World:
         scenario = self._scenario
         recorder = ServerRecorder()
         self._server = Server(
-            scenario.server, port=self._port, seed=scenario.seed, recorder=recorder
+            scenario.server,
+            port=self._port,
+            seed=scenario.seed,
+            recorder=recorder,
+            backend=self.witness.backend,
         )
-        self._server._backend = self.witness.backend
         self._fleet = Fleet(
             scenario,
             range(scenario.n_clients),
@@ -206,7 +209,7 @@ class _World:
             return f"the server has {self._server.n_connected} connections, not {len(living)}"
         if self._port.n_open() != (len(living), len(living)):
             return f"{self._port.n_open()} streams are open, for {len(living)} clients"
-        if self._server._desk.backlog or self._server._desk.busy_workers:
+        if not self._server.is_idle:
             return "the desk is busy"
         n_tasks = trio.lowlevel.current_statistics().tasks_living
         if n_tasks > self._n_tasks_at_most(living):

@@ -136,8 +136,10 @@ class Stub(World):
         config = ServerConfig(**{"workers": 1, "service_time": service_time, **server})
         super().__init__(nursery, transport, MemoryPort(listen_backlog=config.listen_backlog))
         self.recorder = ServerRecorder()
-        self.server = Server(config, port=self.port, seed=SEED, recorder=self.recorder)
-        self.server._backend = self.backend = Witness(config.history, config.ledger)
+        self.backend = Witness(config.history, config.ledger)
+        self.server = Server(
+            config, port=self.port, seed=SEED, recorder=self.recorder, backend=self.backend
+        )
         self._windows = unfold(Outage(**outage) for outage in outages)
 
     async def start(self):

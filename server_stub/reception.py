@@ -1,0 +1,159 @@
+"""From the accepted socket to the open connection: read the request, queue it, answer it.
+
+Every accepted peer has one task, which owns the peer's stream and is its error boundary.
+"""
+
+import math
+from contextlib import suppress
+
+import trio
+
+from server_stub.admission import Decision
+from server_stub.clerk import Clerk, Visit
+from server_stub.config import ServerConfig
+from server_stub.draws import Purpose, uniform
+from server_stub.gate import Gate
+from server_stub.handshake import MALFORMED, Handshake, PeerLeftError
+from server_stub.presence import Presence
+from server_stub.recorder import ServerRecorder
+from server_stub.service import service_time
+from server_stub.session import Session, Spawn
+from server_stub.streams import Port, Stream
+from server_stub.talk import Talk
+from server_stub.wire import OVERLOADED, RAMP_EPISODE, Identity, identity_of
+
+
+class Reception:
+    """Lets peers in, or turns them away, while the doors are open."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        *,
+        seed: int,
+        presence: Presence,
+        clerk: Clerk,
+        talk: Talk,
+        thawed: Gate,
+        recorder: ServerRecorder,
+    ) -> None:
+        self._config = config
+        self._seed = seed
+        self._presence = presence
+        self._clerk = clerk
+        self._talk = talk
+        self._thawed = thawed
+        self._recorder = recorder
+        self._doors = Gate(is_open=True)
+        self._accepting = trio.CancelScope()
+        self._n_foreign = 0
+
+    def open_doors(self) -> None:
+        """Accept again."""
+        self._doors.set(is_open=True)
+
+    def shut_doors(self) -> None:
+        """Accept nobody from now on."""
+        self._doors.set(is_open=False)
+        self._accepting.cancel()
+
+    async def accept_peers(self, port: Port, nursery: trio.Nursery) -> None:
+        """Accept whoever comes, until cancelled; each gets a task in the nursery."""
+        while True:
+            await self._doors.passed()
+            with trio.CancelScope() as self._accepting:
+                while True:
+                    await self._clerk.has_room.passed()
+                    stream = await port.accept()
+                    self._presence.unread[stream] = None
+                    self._clerk.changed(trio.current_time())
+                    nursery.start_soon(self._receive_peer, stream, nursery.start_soon)
+
+    async def _receive_peer(self, stream: Stream, spawn: Spawn) -> None:
+        """Everything that happens to one peer; whatever it sends ends with it."""
+        try:
+            handshake = await self._read_request(stream)
+            if handshake is not None:
+                await self._answer(stream, handshake, spawn)
+        except (*MALFORMED, PeerLeftError, OSError, trio.ClosedResourceError):
+            pass
+        finally:
+            stream.close()
+
+    async def _read_request(self, stream: Stream) -> Handshake | None:
+        """What a peer asks for; None if it takes too long, or if the node went down meanwhile."""
+        handshake = None
+        try:
+            with trio.move_on_after(self._config.request_timeout):
+                handshake = await Handshake.read(stream)
+        finally:
+            await self._thawed.passed()
+            was_reset = stream not in self._presence.unread
+            self._presence.unread.pop(stream, None)
+            self._clerk.changed(trio.current_time())
+        return None if was_reset else handshake
+
+    async def _answer(self, stream: Stream, handshake: Handshake, spawn: Spawn) -> None:
+        now = trio.current_time()
+        ours = identity_of(handshake.target)
+        session = Session(ours or self._foreigner(), stream, spawn)
+        # Herd's clients hear of events from the start, also those that never ask what they missed;
+        # to a foreign client, which asks by a Sync, such texts would be gibberish.
+        session.is_subscribed = ours is not None
+        self._recorder.count(now, "arrivals")
+        self._clerk.finish_services(now)
+        try:
+            if session.identity.episode == RAMP_EPISODE:
+                self._recorder.count(now, "admitted")
+                self._presence.sessions[session] = None
+            elif not await self._serve(session, handshake, now):
+                return
+            await self._hold(session, handshake)
+        finally:
+            self._presence.sessions.pop(session, None)
+            self._clerk.changed(trio.current_time())
+
+    def _foreigner(self) -> Identity:
+        """A client that does not say who it is gets the number of its arrival."""
+        self._n_foreign += 1
+        return Identity(client=self._n_foreign - 1, episode=1, attempt=1)
+
+    async def _serve(self, session: Session, handshake: Handshake, now: float) -> bool:
+        """Let a peer through the desk; False when it was turned away or has left."""
+        draw = uniform(self._seed, Purpose.SERVICE, *session.identity)
+        visit = Visit(
+            arrived_at=now,
+            service_time=service_time(self._config.service_time, draw),
+            session=session,
+        )
+        if self._clerk.arrive(visit, now) is Decision.OVERFLOW:
+            await self._overflow(session.stream, handshake)
+            return False
+        with visit.waiting:
+            # Before the 101 a client has nothing to say: whatever arrives is its farewell.
+            with suppress(OSError, trio.ClosedResourceError):
+                await self._talk.hear(session.stream)
+            self._clerk.leave(visit, trio.current_time())
+            return False
+        if visit.turned_away:
+            await self._reject(handshake)
+        return not visit.turned_away
+
+    async def _overflow(self, stream: Stream, handshake: Handshake) -> None:
+        if self._config.overflow == "reset":
+            stream.reset()
+        else:
+            await self._reject(handshake)
+
+    async def _reject(self, handshake: Handshake) -> None:
+        headers = []
+        if self._config.retry_after is not None:
+            headers.append((b"Retry-After", f"{math.ceil(self._config.retry_after)}".encode()))
+        await handshake.reject(OVERLOADED, headers)
+
+    async def _hold(self, session: Session, handshake: Handshake) -> None:
+        """Open a connection, and stay with it until it ends."""
+        self._clerk.changed(trio.current_time())
+        session.open(await handshake.accept())
+        with session.listening:
+            await self._talk.converse(session)
