@@ -11,7 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from simulator.core.backoff import BASIC, Policy
+from simulator.core.backoff import Policy
+from simulator.core.policies import NAMED
 from simulator.errors import RunDirectoryError, RunFailedError, UnknownNameError
 from simulator.metrics import summarise
 from simulator.progress import Watcher, unwatched
@@ -173,9 +174,9 @@ def policy_named(policy: Policy | str) -> Policy:
     """
     if isinstance(policy, Policy):
         return policy
-    if policy not in BASIC:
-        raise UnknownNameError("policy", policy, BASIC)
-    return BASIC[policy]
+    if policy not in NAMED:
+        raise UnknownNameError("policy", policy, NAMED)
+    return NAMED[policy]
 
 
 def _scenario(source: Scenario | str | Path) -> Scenario:

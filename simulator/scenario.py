@@ -23,10 +23,11 @@ from server_stub.settings import (
     Settings,
     Share,
 )
-from simulator.core.backoff import BASIC, Policy, resolve_policy
+from simulator.core.backoff import BASIC, Policy
 from simulator.core.close_codes import CloseRules
 from simulator.core.connectivity import MonitorConfig
 from simulator.core.outgoing import OutgoingConfig
+from simulator.core.policies import resolve_policy
 from simulator.errors import Problem, ScenarioError, suggest
 from simulator.problems import misfit_error, problems_of
 

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from simulator.cli.checks import Check, check_of, parse_check
 from simulator.cli.options import Asked
-from simulator.core.backoff import BASIC, Policy
+from simulator.core.backoff import Policy
+from simulator.core.policies import NAMED
 from simulator.errors import InputError, UnknownNameError
 from simulator.experiment import ENGINES, herds_to_compare, label_policies, new_directory
 from simulator.rehearsal import rehearse
@@ -73,7 +74,7 @@ def prepare(asked: Asked, *, several: bool) -> Request:
         partial(load_scenario, asked.scenario, changes=list(_changes(asked)))
     )
     known = (
-        {**BASIC, **{policy.label: policy for policy in scenario.compare}} if scenario else BASIC
+        {**NAMED, **{policy.label: policy for policy in scenario.compare}} if scenario else NAMED
     )
     named = [mistakes.caught(partial(_policy, name, known)) for name in asked.policy or ()]
     chosen = [policy for policy in named if policy is not None]

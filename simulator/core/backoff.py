@@ -16,10 +16,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from server_stub.settings import Count, OrNone, PositiveSeconds, Settings
-from simulator.errors import suggest
 
 LONGEST_DELAY = 1e9
 """Seconds (32 years), the most that any policy waits: nothing overflows, and an instant plus a
@@ -334,25 +332,7 @@ BASIC: Mapping[str, Policy] = MappingProxyType(
 it: up to three times the last delay), 10 s at most."""
 
 
-def resolve_policy(value: Any) -> Any:  # noqa: ANN401 - whatever a TOML file holds
-    """Look a policy up by its name; for use as a validator before pydantic's own.
-
-    A table that carries a known name starts from that policy and overrides it. If anything is
-    different in the end, it loses the name, which would no longer be true.
-
-    Raises:
-        PydanticCustomError: The name is unknown.
-    """
-    if isinstance(value, str):
-        if value not in BASIC:
-            raise PydanticCustomError("unknown_policy", "{hint}", {"hint": suggest(value, BASIC)})
-        return BASIC[value]
-    if isinstance(value, Mapping) and isinstance(name := value.get("name"), str) and name in BASIC:
-        return _overridden(BASIC[name], value)
-    return value
-
-
-def _overridden(policy: Policy, changes: Mapping[str, Any]) -> dict[str, Any]:
+def overridden(policy: Policy, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of `policy` after `changes`, less those that the changes made meaningless."""
     settings = policy.model_dump()
     optional = {field for field, info in Policy.model_fields.items() if OrNone in info.metadata}
