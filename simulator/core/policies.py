@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from simulator.core.backoff import BASIC, Policy, overridden
+from server_stub.settings import OrNone
+from simulator.core.backoff import BASIC, Policy, without_effect
 from simulator.core.presets import PRESETS
 from simulator.errors import suggest
 
@@ -30,5 +31,28 @@ def resolve_policy(value: Any) -> Any:  # noqa: ANN401 - whatever a TOML file ho
             raise PydanticCustomError("unknown_policy", "{hint}", {"hint": suggest(value, NAMED)})
         return NAMED[value]
     if isinstance(value, Mapping) and isinstance(name := value.get("name"), str) and name in NAMED:
-        return overridden(NAMED[name], value)
+        return _overridden(NAMED[name], value)
     return value
+
+
+def _overridden(policy: Policy, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of `policy` after `changes`, less those that the changes made meaningless."""
+    settings = policy.model_dump()
+    optional = {field for field, info in Policy.model_fields.items() if OrNone in info.metadata}
+    changed: dict[str, Any] = {
+        field: None if value == "none" and field in optional else _frozen(value)
+        for field, value in {**settings, **changes}.items()
+    }
+    if changed == settings:
+        return changed
+    unmet = without_effect(Policy.model_construct(**changed))
+    return {
+        field: value
+        for field, value in changed.items()
+        if field != "name" and not (field in unmet and value == settings[field])
+    }
+
+
+def _frozen(value: Any) -> Any:  # noqa: ANN401 - whatever a TOML file holds
+    """Lists as the tuples that a policy keeps them in."""
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
