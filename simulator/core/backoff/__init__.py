@@ -1,19 +1,12 @@
 """Delay policies: how long a client waits before its next attempt to connect.
 
-`policy` is the form that a policy is written in, `delays` the arithmetic, for one client and for
-arrays of them, `points` distributions given by points, `words` descriptions, and `basic` the
-policies that everything is compared with.
+`policy` is the form that a policy is written in, `schedule` and `delays` the arithmetic, for one
+client and for arrays of them, `points` distributions given by points, `words` descriptions, and
+`basic` the policies that everything is compared with.
 """
 
 from simulator.core.backoff.basic import BASIC
-from simulator.core.backoff.delays import (
-    delay,
-    delays,
-    first_delay,
-    gives_up,
-    most_retries,
-    schedule,
-)
+from simulator.core.backoff.delays import delay, delays
 from simulator.core.backoff.policy import (
     LAST_STEP,
     LONGEST_DELAY,
@@ -22,6 +15,7 @@ from simulator.core.backoff.policy import (
     Policy,
     without_effect,
 )
+from simulator.core.backoff.schedule import first_delay, gives_up, most_retries, schedule
 from simulator.core.backoff.words import describe
 
 __all__ = [

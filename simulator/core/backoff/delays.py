@@ -8,80 +8,27 @@ attempt took, and one draw that a client keeps for life.
 """
 
 import math
-from functools import lru_cache
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.core.backoff.points import Points, quantile, quantiles
-from simulator.core.backoff.policy import LAST_STEP, LONGEST_DELAY, Policy
+from simulator.core.backoff.points import quantile, quantiles
+from simulator.core.backoff.policy import Policy
+from simulator.core.backoff.schedule import (
+    jittered,
+    jittered_steps,
+    limits,
+    multipliers,
+    points_at,
+    schedule,
+    unpaid,
+)
 
 _FORGIVEN = 1e-6
 """Share of a policy's resolution by which a delay may miss a multiple and still be one: delays are
 binary fractions, in which 0.29 s are a little less than 290 ms."""
 _UNCHANGED = 0.5
 """The draw with which proportional jitter leaves a delay as it is."""
-
-
-@lru_cache(maxsize=1024)
-def schedule(policy: Policy) -> NDArray[np.float64]:
-    """Seconds before jitter by step of the growth; the last entry holds for all later steps.
-
-    Where the policy draws from points, the entry is the lowest of them.
-
-    Returns:
-        Read-only, shape (n,) with 1 <= n <= LAST_STEP.
-    """
-    waits = [wait if isinstance(wait, float) else wait[0][1] for wait in policy.waits]
-    if policy.grows:
-        limit, _ = _limits(policy)
-        waits += _growth(policy, policy.base, limit, LAST_STEP - len(waits))
-    table = np.array(waits[:LAST_STEP])
-    table.flags.writeable = False
-    return table
-
-
-@lru_cache(maxsize=1024)
-def _multipliers(policy: Policy) -> NDArray[np.float64]:
-    """By how much a client's own base is multiplied by step of the growth, shape (n,)."""
-    return np.array(_growth(policy, 1.0, LONGEST_DELAY, LAST_STEP))
-
-
-def _growth(policy: Policy, base: float, limit: float, n_steps: int) -> list[float]:
-    """Seconds by step from `base` on, until they change no more or the steps are used up."""
-    waits = [base]
-    while len(waits) < n_steps:
-        match policy.growth:
-            case "constant":
-                grown = base
-            case "linear":
-                grown = base * (len(waits) + 1)
-            case "exponential":
-                grown = waits[-1] * policy.growth_factor
-        if min(grown, limit) == waits[-1]:
-            break
-        waits.append(min(grown, limit))
-    return waits
-
-
-def _limits(policy: Policy) -> tuple[float, float]:
-    """The most seconds before jitter, and after it."""
-    cap = LONGEST_DELAY if policy.cap is None else policy.cap
-    return (LONGEST_DELAY, cap) if policy.cap_after_jitter else (cap, LONGEST_DELAY)
-
-
-def _jittered_steps(policy: Policy) -> tuple[float, float]:
-    """The first and the last step of the growth that is jittered."""
-    if policy.jitter == "first-attempt":
-        first = 1 + (policy.immediate_first and policy.immediate_counts)
-        return first, first
-    return policy.jitter_from, math.inf if policy.jitter_until is None else policy.jitter_until
-
-
-def _unpaid(policy: Policy) -> int:
-    """By how much a retry's step is ahead of the growth's: 1 after a free immediate retry."""
-    return int(policy.immediate_first and not policy.immediate_counts)
 
 
 def delay(
@@ -126,27 +73,27 @@ def _before_suspension(
 ) -> float:
     if policy.immediate_first and step == 1:
         return 0.0
-    before, after = _limits(policy)
-    grown = step - _unpaid(policy)
+    before, after = limits(policy)
+    grown = step - unpaid(policy)
     share = quantile(policy.shape, u) if policy.shape else u
     if policy.jitter == "decorrelated":
         high = min(policy.growth_factor * max(previous or 0.0, policy.base), before)
         wait = policy.base + share * (high - policy.base)
-    elif (points := _points_at(policy, grown)) is not None:
+    elif (points := points_at(policy, grown)) is not None:
         wait = quantile(points, u)
     else:
         if policy.base_spread:
-            multipliers = _multipliers(policy)
-            multiplier = multipliers.item(min(grown, multipliers.size) - 1)
+            growth = multipliers(policy)
+            multiplier = growth.item(min(grown, growth.size) - 1)
             wait = min((policy.base + policy.base_spread * own) * multiplier, before)
         else:
             table = schedule(policy)
             wait = table.item(min(grown, table.size) - 1)
         if policy.count_from == "remainder":
             wait = max(wait - elapsed, 0.0)
-        first, last = _jittered_steps(policy)
+        first, last = jittered_steps(policy)
         if first <= grown <= last:
-            wait = _jittered(policy, wait, share)
+            wait = jittered(policy, wait, share)
         if policy.overflow_step is not None and grown >= policy.overflow_step:
             wait = 0.0 if share < _UNCHANGED else after
     wait = min(wait + policy.offset, after)
@@ -154,15 +101,6 @@ def _before_suspension(
         return wait
     per_second = 1 / policy.resolution
     return math.floor(wait * per_second + _FORGIVEN) / per_second
-
-
-def _points_at(policy: Policy, grown: int) -> Points | None:
-    """What the policy draws from at a step of the growth, if it does."""
-    n = len(policy.waits)
-    if n == 0 or (grown > n and policy.then == "grow"):
-        return None
-    wait = policy.waits[min(grown, n) - 1]
-    return None if isinstance(wait, float) else wait
 
 
 def delays(
@@ -207,8 +145,8 @@ def _all_before_suspension(
     own: NDArray[np.float64] | float,
     elapsed: NDArray[np.float64] | float,
 ) -> NDArray[np.float64]:
-    before, after = _limits(policy)
-    grown = np.maximum(steps - _unpaid(policy), 1)
+    before, after = limits(policy)
+    grown = np.maximum(steps - unpaid(policy), 1)
     shares = quantiles(policy.shape, u) if policy.shape else u
     if policy.jitter == "decorrelated":
         last = np.maximum(0.0 if previous is None else previous, policy.base)
@@ -216,17 +154,17 @@ def _all_before_suspension(
         waits = policy.base + shares * (high - policy.base)
     else:
         if policy.base_spread:
-            multipliers = _multipliers(policy)
-            factors = multipliers[np.minimum(grown, multipliers.size) - 1]
+            growth = multipliers(policy)
+            factors = growth[np.minimum(grown, growth.size) - 1]
             waits = np.minimum((policy.base + policy.base_spread * own) * factors, before)
         else:
             table = schedule(policy)
             waits = table[np.minimum(grown, table.size) - 1]
         if policy.count_from == "remainder":
             waits = np.maximum(waits - elapsed, 0.0)
-        first, last_jittered = _jittered_steps(policy)
+        first, last_jittered = jittered_steps(policy)
         is_jittered = (grown >= first) & (grown <= last_jittered)
-        waits = np.where(is_jittered, _jittered(policy, waits, shares), waits)
+        waits = np.where(is_jittered, jittered(policy, waits, shares), waits)
         if policy.overflow_step is not None:
             overflown = np.where(shares < _UNCHANGED, 0.0, after)
             waits = np.where(grown >= policy.overflow_step, overflown, waits)
@@ -251,49 +189,3 @@ def _drawn_from_points(
             here = grown >= place if repeats else grown == place
             waits = np.where(here, quantiles(points, u), waits)
     return waits
-
-
-Values = TypeVar("Values", float, NDArray[np.float64])
-
-
-def _jittered(policy: Policy, wait: Values, share: Values) -> Values:
-    """The kinds of jitter that look at nothing but the delay before it, for one or for many."""
-    spread = policy.spread or 0.0
-    match policy.jitter:
-        case "full" | "first-attempt":
-            return share * wait
-        case "equal":
-            return wait / 2 + share * (wait / 2)
-        case "proportional":
-            return wait * (1 - spread + 2 * spread * share)
-        case "additive":
-            return wait + spread * share
-        case "subtractive":
-            return wait * (1 - spread * share)
-        case _:
-            return wait
-
-
-def first_delay(policy: Policy) -> float:
-    """Seconds of the first delay that is not immediate, before jitter: a verdict's yardstick.
-
-    Jitter is left out, so that policies which differ in nothing else are held to the same lag;
-    with decorrelated jitter it is `base`, below which no delay falls, and where the policy draws
-    from points the lowest of them.
-    """
-    table = schedule(policy)
-    first = min(int(policy.immediate_counts), table.size - 1)
-    later = table[first:]
-    return float(later[np.argmax(later > 0)])
-
-
-def gives_up(policy: Policy, step: int) -> bool:
-    """Is this retry one too many?"""
-    return policy.max_attempts is not None and step > policy.max_attempts
-
-
-def most_retries(policy: Policy) -> int | None:
-    """How many retries in a row fail before the client gives up for good; None for no end."""
-    if policy.ends_on_failure and policy.max_attempts != 0:
-        return 1
-    return policy.max_attempts

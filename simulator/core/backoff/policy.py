@@ -103,7 +103,7 @@ class Policy(Settings):
     grows past the cap and the delay is min(cap, jittered b), so that in the end all clients wait
     exactly the cap (with decorrelated jitter, whose p is itself capped, two in three)."""
     resolution: Annotated[PositiveSeconds | None, OrNone] = None
-    """Seconds of which every delay is a whole multiple, cut down; JavaScript's timers have 0.001."""
+    """Seconds of which every delay is a whole multiple, cut down; 0.001 for JavaScript's timers."""
     overflow_step: Annotated[PositiveCount | None, OrNone] = None
     """The step of the growth from which on a library's own number is infinite. A delay that jitter
     would shorten is then no number at all (infinity less infinity), which a timer takes for 0, and
@@ -213,7 +213,10 @@ def without_effect(policy: Policy) -> dict[str, str]:
             policy.immediate_first and (grows or bool(policy.waits)) and not decorrelated,
             "immediate_first and a growth by step",
         ),
-        "first_from_start": (not policy.immediate_first, "immediate_first = false"),
+        "first_from_start": (
+            not policy.immediate_first and policy.count_from != "poll",
+            "immediate_first = false and a count_from other than 'poll'",
+        ),
         "suspended_delay": (policy.suspended_after is not None, "suspended_after"),
     }
     return {
