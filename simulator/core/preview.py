@@ -1,6 +1,7 @@
 """A policy's delays before anything runs: their bounds, and the draws of many clients."""
 
 import itertools
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,6 @@ FIRST_EPISODE = 1
 """The first loss of connection after the ramp, whose draws these are."""
 _LONG = 1e6
 """Seconds that the connection had lasted before it was lost: longer than any policy remembers."""
-_SAMPLE = 4096
-"""Clients among whom to look for bounds where no rule gives them."""
 
 
 def n_retries(policy: Policy, at_most: int) -> int:
@@ -27,9 +26,7 @@ def delay_bounds(policy: Policy, n_attempts: int) -> list[tuple[float, float]]:
     """Between what and what the delay before each attempt of an episode lies.
 
     A delay rises or falls with its draw all the way, with its client's own draw likewise, and never
-    falls as the one before it rises; so the extremes come from draws that are all 0 or all 1. Only
-    where a suspension cuts delays short their order is lost, and some thousands of clients are
-    looked at.
+    falls as the one before it rises; so the extremes come from draws that are all 0 or all 1.
 
     Args:
         policy: The policy.
@@ -38,14 +35,32 @@ def delay_bounds(policy: Policy, n_attempts: int) -> list[tuple[float, float]]:
     Returns:
         (low, high) in seconds for each attempt.
     """
-    if policy.suspended_after is not None:
-        sample = first_delays(policy, _SAMPLE, n_attempts, seed=1, refused_after=0.0)
-        return list(zip(sample.min(axis=0).tolist(), sample.max(axis=0).tolist(), strict=True))
     runs = [
         _delays_of_draw(policy, n_retries(policy, n_attempts), u, own)
         for u, own in itertools.product((0.0, 1.0), repeat=2)
     ]
-    return [(min(waits), max(waits)) for waits in zip(*runs, strict=True)]
+    bounds = [(min(waits), max(waits)) for waits in zip(*runs, strict=True)]
+    if policy.suspended_after is None or policy.suspended_delay is None:
+        return bounds
+    return list(_cut_short(bounds, policy.suspended_after, policy.suspended_delay))
+
+
+def _cut_short(
+    bounds: Iterable[tuple[float, float]], suspended_after: float, suspended_delay: float
+) -> Iterator[tuple[float, float]]:
+    """The bounds of delays, attempt by attempt, which a suspension cuts into."""
+    earliest, latest = 0.0, 0.0  # Downtime of the clients that are not yet suspended.
+    any_suspended = False
+    for low, high in bounds:
+        waits = [suspended_delay] if any_suspended else []
+        if earliest + low <= suspended_after:
+            waits += [low, min(high, suspended_after - earliest)]
+        if earliest <= suspended_after < latest + high:
+            resumed_at = suspended_after + suspended_delay
+            waits += [resumed_at - latest, resumed_at - max(earliest, suspended_after - high)]
+            any_suspended = True
+        earliest, latest = earliest + low, min(latest + high, suspended_after)
+        yield min(waits), max(waits)
 
 
 def _delays_of_draw(policy: Policy, n: int, u: float, own: float) -> list[float]:
@@ -54,7 +69,7 @@ def _delays_of_draw(policy: Policy, n: int, u: float, own: float) -> list[float]
     for step in range(1, n + 1):
         elapsed = _LONG if step == 1 and policy.first_from_start else 0.0
         previous = waits[-1] if waits else None
-        wait = delay(policy, step, u, previous, own=own, elapsed=elapsed)
+        wait = delay(policy, step, u, previous, own=own, downtime=-_LONG, elapsed=elapsed)
         waits.append(0.0 if elapsed else wait)
     return waits
 

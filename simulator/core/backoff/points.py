@@ -46,17 +46,19 @@ class _Pieces(NamedTuple):
     """The straight pieces of a distribution's inverse, those of no probability left out."""
 
     starts: tuple[float, ...]
+    widths: tuple[float, ...]
+    """In probability."""
     lows: tuple[float, ...]
-    highs: tuple[float, ...]
-    slopes: tuple[float, ...]
+    rises: tuple[float, ...]
+    """In value."""
 
 
 @lru_cache(maxsize=1024)
 def _pieces(points: Points) -> _Pieces:
     pieces = [
-        (p, x, x_next, (x_next - x) / (p_next - p))
-        for (p, x), (p_next, x_next) in pairwise(points)
-        if p_next > p
+        (start, end - start, low, high - low)
+        for (start, low), (end, high) in pairwise(points)
+        if end > start
     ]
     return _Pieces(*zip(*pieces, strict=True))
 
@@ -68,13 +70,13 @@ def _arrays(points: Points) -> tuple[NDArray[np.float64], ...]:
 
 def quantile(points: Points, u: float) -> float:
     """The value below which a share `u` of the draws falls, u in [0, 1]."""
-    starts, lows, highs, slopes = _pieces(points)
+    starts, widths, lows, rises = _pieces(points)
     piece = bisect_right(starts, u) - 1
-    return min(lows[piece] + (u - starts[piece]) * slopes[piece], highs[piece])
+    return lows[piece] + (u - starts[piece]) / widths[piece] * rises[piece]
 
 
 def quantiles(points: Points, u: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same as `quantile`, bit for bit, for an array of any shape."""
-    starts, lows, highs, slopes = _arrays(points)
+    starts, widths, lows, rises = _arrays(points)
     piece = np.searchsorted(starts, u, side="right") - 1
-    return np.minimum(lows[piece] + (u - starts[piece]) * slopes[piece], highs[piece])
+    return lows[piece] + (u - starts[piece]) / widths[piece] * rises[piece]

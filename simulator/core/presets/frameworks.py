@@ -79,8 +79,8 @@ FRAMEWORKS = (
         "view.ts 1356-1359, 1408, 1565",
         rule="Where a view cannot join, or the server closes with 1000, the page is loaded again "
         "after 5 to 10 s; after ten reloads in a row, after 30 s, always.",
-        storm="Well spread over 5 s, but what comes back is a page load, not a handshake; the "
-        "failsafe of 30 s has no jitter of its own.",
+        storm="Well spread, but what comes back is a page load, not a handshake; the failsafe "
+        "has no jitter.",
         policy=Policy(
             waits=(*(5.0,) * 10, 30.0),
             jitter="additive",

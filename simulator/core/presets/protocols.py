@@ -49,8 +49,8 @@ PROTOCOLS = (
         "all, since the default shouldRetry knows close events alone. Starts over on "
         "connection_ack. No timeouts. At once after 1000; never after most other 1xxx and eight "
         "codes of its own.",
-        storm="Harmless, for nobody is left: an outage of 4 s loses every client for good. And a "
-        "server that closes with 1000 meets a loop without any delay.",
+        storm="Harmless to the server, for nobody is left: an outage of 4 s loses every client "
+        "for good.",
         policy=_GRAPHQL.model_copy(update={"ends_on_failure": True}),
         client=_GRAPHQL_HABITS,
     ),

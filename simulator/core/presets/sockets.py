@@ -12,8 +12,8 @@ SOCKETS = (
         source="reconnecting-websocket.ts 39-49, 309-325, 349-372, 411-435",
         rule="A base of 1 to 5 s, drawn once when the page loads; 1.3 times as long each time, "
         "up to 10 s. Starts over after 5 s connected. Gives an attempt up after 4 s.",
-        storm="Spread by its first draw alone: within 10 attempts every client retries each 10 "
-        "s, and keeps for good the place that it then has.",
+        storm="Spread by its first draw alone: after ten attempts each keeps its place in a beat "
+        "of 10 s for good.",
         policy=Policy(
             base=1.0,
             base_spread=4.0,
