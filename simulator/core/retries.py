@@ -46,8 +46,7 @@ class Retries:
 
     def answered(self, now: float) -> None:
         """The server's application has answered on the connection."""
-        if self._policy.reset_on == "answer":
-            self._proven(now)
+        self._proven(now)
 
     def _proven(self, now: float) -> None:
         self._proven_at = min(self._proven_at, now)

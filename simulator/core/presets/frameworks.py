@@ -26,7 +26,8 @@ FRAMEWORKS = (
         "engine has shaken hands. Sign and size of the jitter come from one random number, so "
         "that delays fall into ten bands; the exponent is never bounded, and after 1,015 failures "
         "one delay in two is 0. Gives an attempt up after 20 s; dead after 45 s without the "
-        "server's ping.",
+        "server's ping. (A socket that opens and does not shake hands, which it waits 20 s for, "
+        "is left out.)",
         storm="Spread for four attempts; from the fifth on everybody retries exactly every 5 s.",
         policy=Policy(
             base=1.0,

@@ -10,6 +10,10 @@ uniform on 0 to 3 s. The first attempt comes
   to 12 s later; one time in two;
 - if not, and the poll counts a failure but may not reopen yet: 6.9 to 7.935 s later, with one
   failure more to its count than attempts; one time in six.
+
+Two things are left out. After a connection that was shorter than an interval the poll is still on
+the long interval of the failures before it; and a loss without a sign is noticed by the poll as
+well, which then reopens at once, where herd's client first notices and then waits for its poll.
 """
 
 from simulator.core.backoff.points import Points

@@ -13,8 +13,8 @@ from simulator.core.preview import delay_bounds, first_delays
 
 from .rules import REFUSED_AFTER, RULES
 
-N_CLIENTS, N_ATTEMPTS = 4000, 12
-SAME = 0.045
+N_CLIENTS, N_ATTEMPTS = 8000, 12
+SAME = 0.032
 """Largest distance between two empirical distributions of N_CLIENTS draws each: one pair in two
 thousand of the same distribution is further apart."""
 
