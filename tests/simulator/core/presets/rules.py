@@ -132,7 +132,7 @@ def nats(rng):
     for _ in range(9):
         waited = REFUSED_AFTER
         while True:
-            due = 2 + rng.random() / 10
+            due = 2 + milliseconds(101 * rng.random())
             if due <= waited:
                 break
             waited = due
