@@ -7,13 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server_stub.draws import Purpose, uniforms
-from simulator.core.backoff import Policy, delay, most_retries
+from simulator.core.backoff import LONGEST_DELAY, Policy, delay, most_retries
 from simulator.core.backoff.timing import counts_from_start, next_waits
 
 FIRST_EPISODE = 1
 """The first loss of connection after the ramp, whose draws these are."""
 _LONG = 1e6
 """Seconds that the connection had lasted before it was lost: longer than any policy remembers."""
+_SAMPLE = 4096
+"""Clients among whom to look for bounds where no rule gives them."""
+_FAR = (500, 1000)
+"""Steps by which whatever grows has either come to its end or never does."""
 
 
 def n_retries(policy: Policy, at_most: int) -> int:
@@ -26,7 +30,8 @@ def delay_bounds(policy: Policy, n_attempts: int) -> list[tuple[float, float]]:
     """Between what and what the delay before each attempt of an episode lies.
 
     A delay rises or falls with its draw all the way, with its client's own draw likewise, and never
-    falls as the one before it rises; so the extremes come from draws that are all 0 or all 1.
+    falls as the one before it rises; so the extremes come from draws that are all 0 or all 1. Only
+    a function may do as it likes, and some thousands of its delays are looked at.
 
     Args:
         policy: The policy.
@@ -35,6 +40,9 @@ def delay_bounds(policy: Policy, n_attempts: int) -> list[tuple[float, float]]:
     Returns:
         (low, high) in seconds for each attempt.
     """
+    if policy.function:
+        sample = first_delays(policy, _SAMPLE, n_attempts, seed=1, refused_after=0.0)
+        return list(zip(sample.min(axis=0).tolist(), sample.max(axis=0).tolist(), strict=True))
     runs = [
         _delays_of_draw(policy, n_retries(policy, n_attempts), u, own)
         for u, own in itertools.product((0.0, 1.0), repeat=2)
@@ -116,3 +124,18 @@ def first_delays(
         waits[:, column] = np.maximum(drawn - elapsed, 0.0) if from_start else drawn
         at = at + waits[:, column] + refused_after
     return waits
+
+
+def longest_delay(policy: Policy) -> float | None:
+    """Seconds of the longest delay of a policy; None where there is no end, or none that shows."""
+    if policy.function:
+        return None
+    near, far = (
+        max(
+            delay(policy, step, u, LONGEST_DELAY, own=u)
+            for step in (*range(1, 65), last)
+            for u in (0.0, 1.0)
+        )
+        for last in _FAR
+    )
+    return near if near == far < LONGEST_DELAY else None

@@ -1,8 +1,9 @@
 """Delay policies: how long a client waits before its next attempt to connect.
 
 `policy` is the form that a policy is written in, `schedule` and `delays` the arithmetic, for one
-client and for arrays of them, `points` distributions given by points, `words` descriptions, and
-`basic` the policies that everything is compared with.
+client and for arrays of them, `points` distributions given by points, `functions` delays by a
+function of the user's own, `words` descriptions, and `basic` the policies that everything is
+compared with.
 """
 
 from simulator.core.backoff.basic import BASIC

@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.core.backoff.functions import delay_by, delays_by
 from simulator.core.backoff.points import quantile, quantiles
 from simulator.core.backoff.policy import Policy
 from simulator.core.backoff.schedule import (
@@ -76,6 +77,9 @@ def _before_suspension(
     before, after = limits(policy)
     grown = step - unpaid(policy)
     share = quantile(policy.shape, u) if policy.shape else u
+    if policy.function:
+        wait = delay_by(policy.function, grown, u, previous or 0.0)
+        return _cut(policy, wait - elapsed if policy.count_from == "remainder" else wait)
     if policy.jitter == "decorrelated":
         high = min(policy.growth_factor * max(previous or 0.0, policy.base), before)
         wait = policy.base + share * (high - policy.base)
@@ -96,7 +100,12 @@ def _before_suspension(
             wait = jittered(policy, wait, share)
         if policy.overflow_step is not None and grown >= policy.overflow_step:
             wait = 0.0 if share < _UNCHANGED else after
-    wait = min(wait + policy.offset, after)
+    return _cut(policy, min(wait + policy.offset, after))
+
+
+def _cut(policy: Policy, wait: float) -> float:
+    """The delay as the policy's timer keeps it: not negative, and a multiple of its resolution."""
+    wait = max(wait, 0.0)
     if policy.resolution is None:
         return wait
     per_second = 1 / policy.resolution
@@ -148,7 +157,10 @@ def _all_before_suspension(
     before, after = limits(policy)
     grown = np.maximum(steps - unpaid(policy), 1)
     shares = quantiles(policy.shape, u) if policy.shape else u
-    if policy.jitter == "decorrelated":
+    if policy.function:
+        waits = delays_by(policy.function, grown, u, previous)
+        waits = waits - elapsed if policy.count_from == "remainder" else waits
+    elif policy.jitter == "decorrelated":
         last = np.maximum(0.0 if previous is None else previous, policy.base)
         high = np.minimum(policy.growth_factor * last, before)
         waits = policy.base + shares * (high - policy.base)
@@ -169,7 +181,7 @@ def _all_before_suspension(
             overflown = np.where(shares < _UNCHANGED, 0.0, after)
             waits = np.where(grown >= policy.overflow_step, overflown, waits)
         waits = _drawn_from_points(policy, grown, u, waits)
-    waits = np.minimum(waits + policy.offset, after)
+    waits = np.clip(waits + policy.offset, 0.0, after)
     if policy.resolution is not None:
         per_second = 1 / policy.resolution
         waits = np.floor(waits * per_second + _FORGIVEN) / per_second

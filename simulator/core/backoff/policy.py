@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from server_stub.settings import Count, OrNone, PositiveCount, PositiveSeconds, Settings
+from simulator.core.backoff.functions import FUNCTION_NAME
 from simulator.core.backoff.points import Quantiles, ShareQuantiles
 from simulator.core.backoff.words import describe
 
@@ -56,6 +57,10 @@ class Policy(Settings):
     library: str = ""
     """The preset whose other habits (connect timeout, heartbeat, close codes ...) a client of this
     policy has where its scenario does not set them; empty for none."""
+
+    function: Annotated[str, Field(pattern=FUNCTION_NAME)] = ""
+    """A Python function, as `module:attribute`, that gives the delays by step in the place of
+    whatever shapes them otherwise; empty for none. See `simulator.core.backoff.functions`."""
 
     growth: Growth = "exponential"
     """From step to step: the same, `base` more, or `factor` times as much."""
@@ -169,6 +174,12 @@ class Policy(Settings):
         return not self.waits or self.then == "grow"
 
 
+SHAPING = (
+    *("growth", "base", "base_spread", "factor", "cap", "waits", "then"),
+    *("jitter", "spread", "shape", "jitter_from", "jitter_until", "offset", "cap_after_jitter"),
+    "overflow_step",
+)
+"""The settings that make a delay by its step."""
 _NEED_SPREAD = ("proportional", "additive", "subtractive")
 _STEPWISE = ("decorrelated", "first-attempt")
 """Kinds of jitter that have a say of their own in which steps they fall on."""
@@ -219,6 +230,8 @@ def without_effect(policy: Policy) -> dict[str, str]:
         ),
         "suspended_delay": (policy.suspended_after is not None, "suspended_after"),
     }
+    if policy.function:
+        needs |= dict.fromkeys(SHAPING, (False, "function to be unset, which gives the delays"))
     return {
         field: need for field, (met, need) in needs.items() if not met and _is_set(policy, field)
     }

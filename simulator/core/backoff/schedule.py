@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.core.backoff.functions import delay_by
 from simulator.core.backoff.points import Points
 from simulator.core.backoff.policy import LAST_STEP, LONGEST_DELAY, Policy
 
@@ -108,8 +109,11 @@ def first_delay(policy: Policy) -> float:
 
     Jitter is left out, so that policies which differ in nothing else are held to the same lag;
     with decorrelated jitter it is `base`, below which no delay falls, and where the policy draws
-    from points the lowest of them.
+    from points the lowest of them. A function is asked for the middle one of its first delays.
     """
+    if policy.function:
+        first_two = (delay_by(policy.function, step, 0.5, 0.0) for step in (1, 2))
+        return next(filter(None, first_two), 0.0)
     table = schedule(policy)
     first = min(int(policy.immediate_counts), table.size - 1)
     later = table[first:]

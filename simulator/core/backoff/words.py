@@ -31,6 +31,9 @@ def describe(policy: "Policy") -> str:
 
 
 def _delays(policy: "Policy") -> Iterator[str]:
+    if policy.function:
+        yield f"delays by {policy.function}"
+        return
     if policy.waits:
         yield f"waits of {', '.join(map(_wait, policy.waits))} s"
     if not policy.grows:

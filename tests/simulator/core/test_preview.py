@@ -8,7 +8,7 @@ from simulator.core.backoff import BASIC, Policy
 from simulator.core.lifecycle import Lifecycle
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.core.presets import PRESETS
-from simulator.core.preview import delay_bounds, first_delays
+from simulator.core.preview import delay_bounds, first_delays, longest_delay
 
 POLICIES = {
     **BASIC,
@@ -60,3 +60,25 @@ def test_bounds(name):
     if name not in TAILS:
         assert (drawn.min(axis=0) <= low + slack).all()
         assert (drawn.max(axis=0) >= high - slack).all()
+
+
+@pytest.mark.parametrize(
+    ("policy", "seconds"),
+    [
+        (BASIC["immediate"], 0.0),
+        (BASIC["fixed"], 1.0),
+        (BASIC["linear"], 10.0),
+        (BASIC["exponential-proportional-jitter"], 13.0),
+        (BASIC["exponential-decorrelated-jitter"], 10.0),
+        (Policy(growth="linear"), None),
+        (Policy(), None),
+        (Policy(waits=(5.0, ((0.0, 1.0), (1.0, 8.0)), 2.0)), 8.0),
+        (PRESETS["socket.io"].policy, 5.0),
+        (PRESETS["signalr"].policy, 30.0),
+        (Policy(function="anything:at_all"), None),
+    ],
+    ids=str,
+)
+def test_longest(policy, seconds):
+    """The longest delay there is, jitter included; none where delays grow for ever."""
+    assert longest_delay(policy) == (None if seconds is None else pytest.approx(seconds))
