@@ -28,16 +28,16 @@ from simulator.core.close_codes import CloseRules
 from simulator.core.connectivity import MonitorConfig
 from simulator.core.heartbeat import HeartbeatConfig
 from simulator.core.outgoing import OutgoingConfig
-from simulator.core.policies import resolve_policy
 from simulator.core.presets import PRESETS
 from simulator.core.visibility import PageRules
 from simulator.errors import Problem, ScenarioError, suggest
+from simulator.own_policies import resolve
 from simulator.problems import misfit_error, problems_of
 
 _SHARE_ROUNDING = 1e-6
 """Shares written with few decimals need not add up to 1 exactly."""
 
-AnyPolicy = Annotated[Policy, BeforeValidator(resolve_policy)]
+AnyPolicy = Annotated[Policy, BeforeValidator(resolve)]
 """A policy by name, or as a table."""
 
 
