@@ -22,13 +22,30 @@ class PeerLeftError(Exception):
 class Handshake:
     """One upgrade request, and the one answer to it."""
 
-    __slots__ = ("_protocol", "_stream", "target")
+    __slots__ = ("_protocol", "_request", "_stream")
 
-    def __init__(self, stream: Stream, protocol: H11Handshake, target: str) -> None:
+    def __init__(self, stream: Stream, protocol: H11Handshake, request: Request) -> None:
         self._stream = stream
         self._protocol = protocol
-        self.target = target
+        self._request = request
+
+    @property
+    def target(self) -> str:
         """The request target, as the peer sent it."""
+        return self._request.target
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What else the peer sent, by name in lower case."""
+        return {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in self._request.extra_headers
+        }
+
+    @property
+    def address(self) -> str:
+        """Where the peer comes from."""
+        return self._stream.peer_address
 
     @classmethod
     async def read(cls, stream: Stream) -> "Handshake":
@@ -46,17 +63,21 @@ class Handshake:
             protocol.receive_data(data)
             for event in protocol.events():
                 if isinstance(event, Request):
-                    return cls(stream, protocol, event.target)
+                    return cls(stream, protocol, event)
 
     async def accept(self) -> Connection:
         """Answer 101.
 
+        Of the subprotocols that the peer offers the first is agreed to: a browser that offers any
+        breaks the connection off if none is.
+
         Returns:
             The open connection, which holds nothing of the handshake.
         """
-        answer = self._protocol.send(AcceptConnection())
+        subprotocol = next(iter(self._request.subprotocols), None)
+        answer = self._protocol.send(AcceptConnection(subprotocol=subprotocol))
         connection = self._protocol.connection
-        del self._protocol  # A connection may live long; the parser of its request need not.
+        del self._protocol, self._request  # A connection may live long; these need not.
         if connection is None:
             raise PeerLeftError
         await self._stream.send_all(answer)

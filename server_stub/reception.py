@@ -13,6 +13,7 @@ from server_stub.clerk import Clerk, Visit
 from server_stub.config import ServerConfig
 from server_stub.draws import Purpose, uniform
 from server_stub.gate import Gate
+from server_stub.guests import Answer, Guests
 from server_stub.handshake import MALFORMED, Handshake, PeerLeftError
 from server_stub.presence import Presence
 from server_stub.recorder import ServerRecorder
@@ -20,7 +21,7 @@ from server_stub.service import service_time
 from server_stub.session import Session, Spawn
 from server_stub.streams import Port, Stream
 from server_stub.talk import Talk
-from server_stub.wire import OVERLOADED, RAMP_EPISODE, Identity, identity_of
+from server_stub.wire import EVENTS, OVERLOADED, RAMP_EPISODE, Identity, identity_of, route_of
 
 
 class Reception:
@@ -36,6 +37,7 @@ class Reception:
         talk: Talk,
         thawed: Gate,
         recorder: ServerRecorder,
+        guests: Guests,
     ) -> None:
         self._config = config
         self._seed = seed
@@ -44,9 +46,9 @@ class Reception:
         self._talk = talk
         self._thawed = thawed
         self._recorder = recorder
+        self._guests = guests
         self._doors = Gate(is_open=True)
         self._accepting = trio.CancelScope()
-        self._n_foreign = 0
 
     def open_doors(self) -> None:
         """Accept again."""
@@ -96,14 +98,16 @@ class Reception:
     async def _answer(self, stream: Stream, handshake: Handshake, spawn: Spawn) -> None:
         now = trio.current_time()
         ours = identity_of(handshake.target)
-        session = Session(ours or self._foreigner(), stream, spawn)
+        session = Session(self._guests.arrives(handshake, ours, now), stream, spawn)
+        if ours is None:
+            session.route = route_of(handshake.target)
         # Herd's clients hear of events from the start, also those that never ask what they missed;
-        # to a foreign client, which asks by a Sync, such texts would be gibberish.
-        session.is_subscribed = ours is not None
+        # to a foreign client, which asks by a Sync or its path, such texts would be gibberish.
+        session.is_subscribed = ours is not None or session.route == EVENTS
         self._recorder.count(now, "arrivals")
         self._clerk.finish_services(now)
         try:
-            if session.identity.episode == RAMP_EPISODE:
+            if ours is not None and ours.episode == RAMP_EPISODE:
                 self._recorder.count(now, "admitted")
                 self._presence.sessions[session] = None
             elif not await self._serve(session, handshake, now):
@@ -111,12 +115,9 @@ class Reception:
             await self._hold(session, handshake)
         finally:
             self._presence.sessions.pop(session, None)
-            self._clerk.changed(trio.current_time())
-
-    def _foreigner(self) -> Identity:
-        """A client that does not say who it is gets the number of its arrival."""
-        self._n_foreign += 1
-        return Identity(client=self._n_foreign - 1, episode=1, attempt=1)
+            now = trio.current_time()
+            self._guests.ended(session.identity, *session.ending, now)
+            self._clerk.changed(now)
 
     async def _serve(self, session: Session, handshake: Handshake, now: float) -> bool:
         """Let a peer through the desk; False when it was turned away or has left."""
@@ -127,33 +128,37 @@ class Reception:
             session=session,
         )
         if self._clerk.arrive(visit, now) is Decision.OVERFLOW:
-            await self._overflow(session.stream, handshake)
+            await self._overflow(session, handshake)
             return False
         with visit.waiting:
             # Before the 101 a client has nothing to say: whatever arrives is its farewell.
-            with suppress(OSError, trio.ClosedResourceError):
-                await self._talk.hear(session.stream)
+            with suppress(trio.ClosedResourceError):
+                with suppress(OSError):
+                    await self._talk.hear(session.stream)
+                self._guests.answered(session.identity, Answer.LEFT, trio.current_time())
             self._clerk.leave(visit, trio.current_time())
             return False
         if visit.turned_away:
-            await self._reject(handshake)
+            await self._reject(session.identity, handshake)
         return not visit.turned_away
 
-    async def _overflow(self, stream: Stream, handshake: Handshake) -> None:
+    async def _overflow(self, session: Session, handshake: Handshake) -> None:
         if self._config.overflow == "reset":
-            stream.reset()
+            session.stream.reset()
         else:
-            await self._reject(handshake)
+            await self._reject(session.identity, handshake)
 
-    async def _reject(self, handshake: Handshake) -> None:
+    async def _reject(self, whom: Identity, handshake: Handshake) -> None:
         headers = []
         if self._config.retry_after is not None:
             headers.append((b"Retry-After", f"{math.ceil(self._config.retry_after)}".encode()))
+        self._guests.answered(whom, Answer.REJECTED, trio.current_time())
         await handshake.reject(OVERLOADED, headers)
 
     async def _hold(self, session: Session, handshake: Handshake) -> None:
         """Open a connection, and stay with it until it ends."""
         self._clerk.changed(trio.current_time())
         session.open(await handshake.accept())
+        self._guests.answered(session.identity, Answer.CONNECTED, trio.current_time())
         with session.listening:
             await self._talk.converse(session)

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 
 import trio
 
+from server_stub.agenda import Agenda
 from server_stub.backend import Backend
 from server_stub.clerk import Clerk
 from server_stub.config import ServerConfig
 from server_stub.gate import Gate
+from server_stub.guests import Guests, Unwatched
 from server_stub.outage import OutageKind, OutageWindow, on_the_network, on_the_server
 from server_stub.presence import Presence
 from server_stub.reception import Reception
@@ -37,6 +39,7 @@ class Server:
         seed: int,
         recorder: ServerRecorder,
         backend: Backend | None = None,
+        guests: Guests | None = None,
     ) -> None:
         """Set up a node.
 
@@ -46,6 +49,7 @@ class Server:
             seed: Keys its draws.
             recorder: What it writes down, and where.
             backend: History and ledger; its own, as configured, unless given.
+            guests: Keeps the book on its clients; nobody does, unless given.
         """
         self._config = config
         self._port = port
@@ -62,6 +66,7 @@ class Server:
             talk=Talk(self._backend, self._thawed),
             thawed=self._thawed,
             recorder=recorder,
+            guests=guests or Unwatched(),
         )
 
     @property
@@ -86,18 +91,21 @@ class Server:
             self._port.close()
             self._recorder.tallies(self._backend.n_applied, self._backend.n_reapplied)
 
-    async def follow(self, windows: Sequence[OutageWindow], *, origin: float) -> None:
+    async def follow(
+        self, windows: Sequence[OutageWindow], *, origin: float, agenda: Agenda | None = None
+    ) -> None:
         """Go down and come back on schedule.
 
         Args:
             windows: The outages, by start.
             origin: The clock reading that is t = 0.
+            agenda: Of those that the server goes through; made from the windows unless given.
         """
         async with trio.open_nursery() as nursery:
             if self._config.history.rate is not None:
                 nursery.start_soon(self._publish_events, self._config.history.rate, origin)
             nursery.start_soon(self._note_network_outages, on_the_network(windows), origin)
-            await self._go_through(on_the_server(windows), origin)
+            await self._go_through(agenda or Agenda(on_the_server(windows), origin=origin))
 
     async def _publish_events(self, rate: float, origin: float) -> None:
         """Something happens `rate` times a second; a frozen server gets round to it at the thaw."""
@@ -123,16 +131,17 @@ class Server:
             finally:
                 self._recorder.outage(window, started_at, ended_at)
 
-    async def _go_through(self, windows: Sequence[OutageWindow], origin: float) -> None:
-        for window in windows:
-            starts_at = origin + window.starts_at
-            self._clerk.goes_down_at(starts_at)
-            await trio.sleep_until(starts_at)
+    async def _go_through(self, agenda: Agenda) -> None:
+        while True:
+            self._clerk.goes_down_at(agenda.next_starts_at)
+            window = await agenda.next()
+            if window is None:
+                return
             started_at = trio.current_time()
             ended_at = math.inf
             self._go_down(window, started_at)
             try:
-                await trio.sleep_until(origin + window.ends_at)
+                await agenda.over()
                 ended_at = trio.current_time()
                 self._come_back(window, ended_at)
             finally:

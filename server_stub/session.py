@@ -7,20 +7,25 @@ leaves too much unread is cut off.
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import trio
 from wsproto.connection import Connection
-from wsproto.events import CloseConnection, Event, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Event, TextMessage
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
+from server_stub.guests import Ending
 from server_stub.messages import Message, encode
 from server_stub.streams import Stream
-from server_stub.wire import Identity
+from server_stub.wire import HERD, Identity
 
 _UNSENT_LIMIT = 1_048_576
 """Bytes that a peer may leave unread before it is cut off."""
-_TEXT_LIMIT = 1_048_576
-"""Characters of the longest text that a peer may send."""
+_MESSAGE_LIMIT = 1_048_576
+"""Characters or bytes of the longest message that a peer may send."""
+_ABNORMAL = 1006
+"""The close code of a connection that ends without one."""
+_WITHOUT_A_WORD = (Ending.RESET, _ABNORMAL)
 _CLOSE_TIMEOUT = 1.0
 """Seconds that a peer gets to answer a close frame."""
 
@@ -32,15 +37,18 @@ class Session:
     """A peer that is connected, or about to be: its 101 may not have been sent yet."""
 
     __slots__ = (
+        "_ending",
         "_farewell",
         "_is_flushing",
         "_protocol",
         "_spawn",
-        "_text",
+        "_n_said",
+        "_said",
         "_unsent",
         "identity",
         "is_subscribed",
         "listening",
+        "route",
         "stream",
     )
 
@@ -51,12 +59,25 @@ class Session:
         """The scope in which the peer's task listens."""
         self.is_subscribed = False
         """Does the peer want to hear of events?"""
+        self.route = HERD
+        """What the connection is for."""
         self._spawn = spawn
         self._protocol: Connection | None = None
         self._farewell: int | None = None
-        self._text = ""
+        self._ending = _WITHOUT_A_WORD
+        self._said: list[Any] = []
+        self._n_said = 0
         self._unsent = b""
         self._is_flushing = False
+
+    @property
+    def ending(self) -> tuple[Ending, int]:
+        """How it ended, and the close code; without a word, unless somebody said one."""
+        return self._ending if self._farewell is None else (Ending.TOLD, self._farewell)
+
+    def ends(self, ending: Ending, code: int = _ABNORMAL) -> None:
+        """The peer has ended it."""
+        self._ending = ending, code
 
     def open(self, protocol: Connection) -> None:
         """The 101 has been sent."""
@@ -101,7 +122,7 @@ class Session:
         self._is_flushing = False
 
     def hear(self, data: bytes) -> list[Event]:
-        """What the peer says with these bytes; texts come whole, however TCP has cut them.
+        """What the peer says with these bytes; messages come whole, however they were cut.
 
         Raises:
             wsproto.utilities.ProtocolError: Nothing that makes sense.
@@ -113,12 +134,16 @@ class Session:
 
     def _whole(self, events: Iterable[Event]) -> Iterator[Event]:
         for event in events:
-            if not isinstance(event, TextMessage):
+            if not isinstance(event, TextMessage | BytesMessage):
                 yield event
                 continue
-            self._text += event.data
-            if len(self._text) > _TEXT_LIMIT:
-                raise RemoteProtocolError("a text is too long")
+            if event.message_finished and not self._said:
+                yield event
+                continue
+            self._said.append(event.data)
+            self._n_said += len(event.data)
+            if self._n_said > _MESSAGE_LIMIT:
+                raise RemoteProtocolError("a message is too long")
             if event.message_finished:
-                yield TextMessage(data=self._text)
-                self._text = ""
+                said, self._said, self._n_said = self._said, [], 0
+                yield type(event)(data=said[0][:0].join(said))

@@ -21,6 +21,10 @@ _NOT_NOW = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EINVA
 class Stream(Protocol):
     """One TCP connection, or what looks like one."""
 
+    @property
+    def peer_address(self) -> str:
+        """Where the other side is, without the port; empty if nobody knows."""
+
     async def send_all(self, data: bytes) -> None:
         """Send everything, waiting for the peer to make room."""
 
@@ -63,6 +67,14 @@ class SocketStream:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+
+    @property
+    def peer_address(self) -> str:
+        """Where the other side is, without the port; empty once it has left."""
+        try:
+            return str(self._socket.getpeername()[0])
+        except OSError:
+            return ""
 
     async def send_all(self, data: bytes) -> None:
         """Send everything, waiting for the peer to make room."""

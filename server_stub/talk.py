@@ -1,14 +1,16 @@
 """What a connected peer says, and what it is answered."""
 
 import trio
-from wsproto.events import CloseConnection, Message, Ping, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from server_stub.backend import Backend
 from server_stub.gate import Gate
+from server_stub.guests import Ending
 from server_stub.messages import Operation, Sync, decode
 from server_stub.session import Session
 from server_stub.streams import Stream
-from server_stub.wire import APPLICATION_PING, APPLICATION_PONG
+from server_stub.topics import Topics
+from server_stub.wire import APPLICATION_PING, APPLICATION_PONG, RouteKind
 
 
 class Talk:
@@ -23,6 +25,7 @@ class Talk:
         """
         self._backend = backend
         self._thawed = thawed
+        self._topics: Topics[Session] = Topics()
 
     async def hear(self, stream: Stream) -> bytes:
         """What a peer says next; a frozen server hears nothing, not even that it has left."""
@@ -33,18 +36,41 @@ class Talk:
 
     async def converse(self, session: Session) -> None:
         """Answer whatever the peer says, until one side closes."""
+        if session.route.kind is not RouteKind.SUBSCRIBE:
+            await self._listen(session)
+            return
+        self._topics.join(session.route.topic, session)
+        try:
+            await self._listen(session)
+        finally:
+            self._topics.leave(session.route.topic, session)
+
+    async def _listen(self, session: Session) -> None:
         while data := await self.hear(session.stream):
             for event in session.hear(data):
                 match event:
-                    case CloseConnection():
+                    case CloseConnection(code=code):
+                        session.ends(Ending.CLOSED, code)
                         session.say(event.response())
                         return
                     case Ping():
                         session.say(event.response())
-                    case TextMessage(data=text):
-                        self._answer_text(session, text)
-                    case Message():
-                        session.say(event)
+                    case TextMessage() | BytesMessage():
+                        self._answer(session, event)
+        session.ends(Ending.EOF)
+
+    def _answer(self, session: Session, message: TextMessage | BytesMessage) -> None:
+        """Do with a message what the connection is for."""
+        match session.route.kind:
+            case RouteKind.PUBLISH:
+                for listener in self._topics.listeners(session.route.topic):
+                    listener.say(message)
+            case RouteKind.SUBSCRIBE:
+                pass  # Whoever listens is not listened to.
+            case RouteKind.HERD if isinstance(message, TextMessage):
+                self._answer_text(session, message.data)
+            case _:
+                session.say(message)
 
     def _answer_text(self, session: Session, text: str) -> None:
         match decode(text):

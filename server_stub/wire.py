@@ -1,8 +1,9 @@
 """What travels between herd's client and the stub: paths, close codes, HTTP statuses."""
 
+from enum import Enum, auto
 from http import HTTPStatus
 from typing import NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 RAMP_EPISODE = 0
 """The episode in which the fleet assembles; it bypasses service times (RULES 17)."""
@@ -25,6 +26,15 @@ class Identity(NamedTuple):
         return f"/herd?client={self.client}&episode={self.episode}&attempt={self.attempt}"
 
 
+def _path_of(target: str) -> str:
+    return target.partition("?")[0]
+
+
+def query_of(target: str) -> dict[str, list[str]]:
+    """The parameters of a request target, whatever a peer made of it."""
+    return parse_qs(target.partition("?")[2])
+
+
 def identity_of(target: str) -> Identity | None:
     """Who a request target says it is; None for a client that does not say."""
     try:
@@ -34,3 +44,40 @@ def identity_of(target: str) -> Identity | None:
         return None
     # The numbers key random draws and stand in records, and both hold 32 bits.
     return identity if all(0 <= number < 2**32 for number in identity) else None
+
+
+class RouteKind(Enum):
+    """What a connection is for, by its path."""
+
+    HERD = auto()
+    """Our own messages, "ping" and "pong"; whatever else is said comes back. The usual one."""
+    ECHO = auto()
+    """`/echo`: everything comes back."""
+    PUBLISH = auto()
+    """`/publish/TOPIC`: everything goes to those who listen to the topic."""
+    SUBSCRIBE = auto()
+    """`/subscribe/TOPIC`: hears what is published there."""
+
+
+class Route(NamedTuple):
+    """Where a request target leads."""
+
+    kind: RouteKind
+    topic: str = ""
+
+
+HERD = Route(RouteKind.HERD)
+EVENTS = Route(RouteKind.SUBSCRIBE, "events")
+"""Where the server's own events can be heard."""
+
+
+def route_of(target: str) -> Route:
+    """Where a request target leads; every path leads somewhere."""
+    match unquote(_path_of(target)).strip("/").split("/", 1):
+        case ["echo"]:
+            return Route(RouteKind.ECHO)
+        case ["publish", topic]:
+            return Route(RouteKind.PUBLISH, topic)
+        case ["subscribe", topic]:
+            return Route(RouteKind.SUBSCRIBE, topic)
+    return HERD

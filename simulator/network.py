@@ -89,6 +89,11 @@ class MemoryStream:
         self._outgoing = outgoing
         self._is_closed = False
 
+    @property
+    def peer_address(self) -> str:
+        """Nobody knows: there are no addresses in memory."""
+        return ""
+
     async def send_all(self, data: bytes) -> None:
         """Send everything, waiting for the peer to make room."""
         self._check_open()

@@ -133,6 +133,11 @@ class _PathStream:
         self._end: Callable[[], None] | None = None
         """How to end the stream once everything is sent."""
 
+    @property
+    def peer_address(self) -> str:
+        """Where the server is."""
+        return self._stream.peer_address
+
     # Up
 
     async def send_all(self, data: bytes) -> None:
