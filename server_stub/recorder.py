@@ -63,6 +63,11 @@ class ServerRecorder:
             max(most_busy, busy_workers),
         )
 
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Connections open, handshakes waiting, workers busy: now."""
+        return self._levels
+
     def service(self, due_at: float, now: float) -> None:
         """A service that was due to end then has ended now."""
         self.services.append(due_at, now - due_at)

@@ -136,7 +136,7 @@ class SocketPort:
         """Reserve the port.
 
         Args:
-            host: Address to bind to.
+            host: Address to bind to, or a name for one.
             port: 0 for a free one of the kernel's choice.
             listen_backlog: The kernel's queue of connections that nobody has accepted yet.
 
@@ -144,10 +144,10 @@ class SocketPort:
             OSError: The port is in use, or may not be bound.
         """
         self._listen_backlog = listen_backlog
-        with closing(_bind((host, port))) as first:
+        with closing(_bind(_resolved(host, port))) as first:
             first.listen()  # A mere bind would succeed beside another server's reserved socket.
             first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            self.address: tuple[str, int] = first.getsockname()
+            self.address: tuple[str, int] = first.getsockname()[:2]
             self._socket = _reserve(self.address)
 
     def listen(self) -> None:
@@ -196,6 +196,13 @@ class SocketPort:
             self._socket.close()
 
 
+def _resolved(host: str, port: int) -> tuple[str, int]:
+    """The address that a host stands for; of a name, the first one."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    address = found[0][-1]
+    return str(address[0]), int(address[1])
+
+
 def _reserve(address: tuple[str, int]) -> socket.socket:
     """A socket bound to a port of ours, to keep it while nobody listens."""
     reserved = _bind(address, socket.SO_REUSEPORT)
@@ -205,7 +212,8 @@ def _reserve(address: tuple[str, int]) -> socket.socket:
 
 def _bind(address: tuple[str, int], *options: int) -> socket.socket:
     """A bound, non-blocking socket."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         for option in (socket.SO_REUSEADDR, *options):
             bound.setsockopt(socket.SOL_SOCKET, option, 1)

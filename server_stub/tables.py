@@ -7,6 +7,7 @@ footer: whatever was flushed can be read back, even if the process then dies.
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from server_stub.guests import Answer, Ending
 from server_stub.outage import OutageKind
 
 Columns = Mapping[str, NDArray[Any]]
@@ -172,3 +174,36 @@ TALLIES = Schema(
         Column(name="n_reapplied", dtype="u4", meaning="operations applied once more"),
     ),
 )
+
+
+def _words(codes: type[IntEnum]) -> tuple[str, ...]:
+    return tuple(code.name.lower() for code in codes)
+
+
+_WHO = (
+    Column(name="client", dtype="u4", meaning="who it is, or is taken for; numbered by arrival"),
+    Column(name="episode", dtype="u4", meaning="connections of that client that ended before"),
+)
+
+VISITS = Schema(
+    name="visits",
+    columns=(
+        *_WHO,
+        Column(name="attempt", dtype="u4", meaning="1-based within the episode"),
+        Column(name="arrived_at", dtype="f8", unit="s", meaning=f"when the request came, {_AT}"),
+        Column(name="answered_at", dtype="f8", unit="s", meaning=f"when that was settled, {_AT}"),
+        Column(name="answer", dtype="u1", meaning="what it met", labels=_words(Answer)),
+    ),
+)
+"""What became of each upgrade request, for a server that keeps a guest book."""
+
+DEPARTURES = Schema(
+    name="departures",
+    columns=(
+        *_WHO,
+        Column(name="left_at", dtype="f8", unit="s", meaning=f"when the server knew, {_AT}"),
+        Column(name="ending", dtype="u1", meaning="how it ended", labels=_words(Ending)),
+        Column(name="close_code", dtype="u2", meaning="of the close frame; 1006 without one"),
+    ),
+)
+"""How each connection ended, for a server that keeps a guest book."""

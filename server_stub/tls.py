@@ -82,8 +82,7 @@ class TlsStream:
         if self._left_over or self._sending.locked() or not data:
             return 0
         self._encipher(data)
-        self._push_nowait()
-        if not self._left_over:
+        if self._push_nowait():
             return len(data)
         self._n_prepaid = 1
         return len(data) - 1
@@ -140,10 +139,13 @@ class TlsStream:
         if data:
             self._tls.write(data)
 
-    def _push_nowait(self) -> None:
-        if not self._sending.locked():
-            data = self._left_over + self._unsent.read()
-            self._left_over = data[self._stream.send_nowait(data) :] if data else b""
+    def _push_nowait(self) -> bool:
+        """Hand on what is enciphered; whether all of it was taken."""
+        if self._sending.locked():
+            return False
+        data = self._left_over + self._unsent.read()
+        self._left_over = data[self._stream.send_nowait(data) :] if data else b""
+        return not self._left_over
 
     def _try_to_push(self) -> None:
         with suppress(OSError, trio.ClosedResourceError):
