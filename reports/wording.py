@@ -116,7 +116,14 @@ def back(result: RunResult, summary: Mapping[str, Any]) -> str:
     return f"{percent(share)} back after {seconds(end - over_at)}"
 
 
+def seen_by_server(result: RunResult) -> bool:
+    """Are these others' clients, of which only the server's side is known?"""
+    return result.manifest.engine == "serve"
+
+
 def policy_name(result: RunResult) -> str:
     """The policy of a run; of cohorts with different ones, all of them."""
+    if seen_by_server(result):
+        return "your clients"
     labels = {cohort.policy.label: None for cohort in result.scenario.cohorts}
     return " + ".join(labels)

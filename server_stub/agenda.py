@@ -6,7 +6,7 @@ scheduled to begin while an ordered outage lasts does not happen.
 """
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -48,6 +48,8 @@ class Agenda:
         self._next_index = 1 + max((window.index for window in self._planned), default=-1)
         self._ordered: OutageWindow | None = None
         self._now_on: OutageWindow | None = None
+        self.n_begun: Counter[str] = Counter()
+        """Outages so far, by kind."""
         self._has_order = trio.Event()
         self._is_recalled = trio.Event()
 
@@ -114,6 +116,8 @@ class Agenda:
             with trio.move_on_at(self.next_starts_at):
                 await self._has_order.wait()
         self._now_on = self._ordered or (self._planned.popleft() if self._planned else None)
+        if self._now_on is not None:
+            self.n_begun[self._now_on.kind.value] += 1
         return self._now_on
 
     async def over(self) -> None:

@@ -24,6 +24,8 @@ class Answer(IntEnum):
     RESET = 2
     LEFT = 3
     """Nothing: the peer left before."""
+    PENDING = 4
+    """Nothing yet when the book was closed."""
 
 
 class Ending(IntEnum):
@@ -189,6 +191,7 @@ class GuestBook:
         self._clients: list[_Client] = []
         self._knocking: dict[Identity, float] = {}
         self._is_gone: set[int] = set()
+        self._is_closed = False
         self.n_unmarked = 0
         """Arrivals without the mark."""
 
@@ -245,7 +248,7 @@ class GuestBook:
     def answered(self, who: Identity, answer: Answer, now: float) -> None:
         """It got an answer; only the first one counts."""
         arrived_at = self._knocking.pop(who, None)
-        if arrived_at is None:
+        if arrived_at is None or self._is_closed:
             return
         self._visit(*who, arrived_at, now, answer)
         client = self._clients[who.client]
@@ -266,7 +269,7 @@ class GuestBook:
         """
         self.answered(who, Answer.RESET, now)
         client = self._clients[who.client]
-        if client.open != who:
+        if client.open != who or self._is_closed:
             return
         self._departure(who.client, who.episode, now, ending, code)
         client.open = None
@@ -280,3 +283,9 @@ class GuestBook:
     def _goes_away(client: _Client) -> None:
         if not client.bearers.is_one:
             client.bearers.away.append(client)
+
+    def close(self, now: float) -> None:
+        """Note who still waits for an answer; what happens from now on is no client's doing."""
+        for who in list(self._knocking):
+            self.answered(who, Answer.PENDING, now)
+        self._is_closed = True

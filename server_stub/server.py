@@ -79,6 +79,10 @@ class Server:
         """Nobody waits to be let in."""
         return self._clerk.is_idle
 
+    async def thawed(self) -> None:
+        """Wait while it is frozen."""
+        await self._thawed.passed()
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Listen and serve until cancelled; it counts as started once it listens."""
         self._port.listen()

@@ -168,14 +168,28 @@ def can_spread() -> bool:
     return True
 
 
+def prepare_to_serve(server: ServerConfig, machine: Machine) -> tuple[str, ...]:
+    """Get ready for however many clients of others may come, raising what limits may be raised.
+
+    Returns:
+        What the reader of the results should know about the machine.
+    """
+    resource.setrlimit(resource.RLIMIT_NOFILE, (machine.max_descriptors, machine.max_descriptors))
+    return tuple(_remarks_on_queue(server, machine))
+
+
 def _remarks(scenario: Scenario, machine: Machine) -> Iterator[str]:
-    if scenario.server.listen_backlog > machine.somaxconn:
-        yield (
-            f"the kernel caps listen_backlog = {scenario.server.listen_backlog} at "
-            f"somaxconn = {machine.somaxconn}"
-        )
+    yield from _remarks_on_queue(scenario.server, machine)
     if machine.n_cores < 2:
         yield "one core drives clients and server alike: expect the verdict to suffer"
+
+
+def _remarks_on_queue(server: ServerConfig, machine: Machine) -> Iterator[str]:
+    if server.listen_backlog > machine.somaxconn:
+        yield (
+            f"the kernel caps listen_backlog = {server.listen_backlog} at "
+            f"somaxconn = {machine.somaxconn}"
+        )
 
 
 def _kernel(name: str, default: str) -> str:

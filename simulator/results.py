@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 """Of run directories; goes up when an older herd could no longer read a new one."""
 
-Engine = Literal["live", "virtual", "model"]
+Engine = Literal["live", "virtual", "model", "serve"]
+"""How time passed; `serve` is no engine of ours, but others' clients, seen by the stub."""
 
 _AT = "on the run's clock"
 _CLIENT = Column(name="client", dtype="u4", meaning="number of the client")
@@ -140,6 +141,8 @@ class Manifest(BaseModel):
     n_workers: int = 0
     """Client processes."""
     notes: Sequence[str] = ()
+    unmeasured: Sequence[str] = ()
+    """Metrics that nobody could observe, though the tables may hold something like them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

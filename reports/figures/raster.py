@@ -21,7 +21,14 @@ from reports.panels import (
 )
 from reports.style import OUTCOME_COLOURS, STATE_COLOURS, styled
 from reports.timeline import TimeFrame, frame_time, last_end
-from reports.wording import OUTCOME_WORDS, STATE_WORDS, back, percent, policy_name
+from reports.wording import (
+    OUTCOME_WORDS,
+    STATE_WORDS,
+    back,
+    percent,
+    policy_name,
+    seen_by_server,
+)
 from simulator.core.outcomes import Outcome
 from simulator.metrics import summarise
 from simulator.metrics.series import raster_points
@@ -74,7 +81,8 @@ def plot_raster(
     with styled():
         if ax is None:
             figure, (ax,) = new_panels(1, height=_HEIGHT)
-            set_heading(figure, HEADING, result)
+            heading = "Every attempt that arrived" if seen_by_server(result) else HEADING
+            set_heading(figure, heading, result)
         frame = frame_time(ax, result, last_end([result]) if until is None else until)
         points = _points(ax, result)
         gave_up = _gave_up(ax, result)
@@ -127,6 +135,8 @@ def _scatter(
 
 def _finding(result: RunResult, *, with_recovery: bool) -> str:
     summary = summarise(result)
+    if seen_by_server(result):
+        return f"{raster_points(result).client.size:,} seen by the server"
     if not summary["n_attempts"]:
         return "no attempts"
     burst = round(summary["peak_attempt_rate_100ms"] * 0.1)

@@ -24,7 +24,7 @@ from reports.panels import (
 )
 from reports.style import INK, OUTCOME_COLOURS, styled
 from reports.timeline import TimeFrame, frame_time, last_end, stack_steps
-from reports.wording import OUTCOME_WORDS, back, per_second
+from reports.wording import OUTCOME_WORDS, back, per_second, seen_by_server
 from simulator.core.outcomes import Outcome
 from simulator.metrics import summarise
 from simulator.metrics.series import AttemptRate, attempt_rate
@@ -76,7 +76,9 @@ def plot_storm(results: Mapping[str, RunResult], *, axes: Sequence[Axes] | None 
     with styled():
         if axes is None:
             figure, axes = _own_panels(len(results))
-            set_heading(figure, "Attempts to connect", next(iter(results.values())))
+            first = next(iter(results.values()))
+            heading = "Attempts that arrived" if seen_by_server(first) else "Attempts to connect"
+            set_heading(figure, heading, first)
         rates = {name: attempt_rate(result) for name, result in results.items()}
         until = last_end(list(results.values()))
         panels = {
@@ -111,8 +113,10 @@ def _panel(
 ) -> StormPanel:
     frame = frame_time(ax, result, until)
     summary = summarise(result)
-    peak = per_second(summary["peak_attempt_rate_100ms"])
-    set_title(ax, name, f"peak {peak}, {back(result, summary)}")
+    peak = summary["peak_attempt_rate_100ms"]
+    if peak is None:  # Those that found nobody listening have left no trace.
+        peak = float(rate.total.max())
+    set_title(ax, name, f"peak {per_second(peak)}, {back(result, summary)}")
     capacity = result.scenario.server.capacity
     line = ax.axhline(
         capacity,

@@ -93,3 +93,27 @@ class Asked:
     strict: bool
     quiet: bool
     json: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskedToServe:
+    """The options of `herd serve`, as they were given."""
+
+    scenario: str
+    host: str
+    port: int | None
+    http_port: int | None
+    no_http: bool
+    tls: bool
+    cert: Path | None
+    key: Path | None
+    client_id: str
+    begin_after: int
+    run_for: float | None
+    token: str | None
+    seed: int | None
+    changes: list[str] | None
+    out: Path | None
+    force: bool
+    json: bool
+    quiet: bool

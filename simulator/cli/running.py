@@ -49,12 +49,12 @@ def run(asked: Asked) -> None:
             force=asked.force,
             watch=display.watcher(label),
         )
-        _draw_run(result, request.directory)
+        draw_run(result, request.directory)
     summary = summarise(result)
     if asked.json:
         print_json(summary)
     else:
-        _print_run(result, request.directory)
+        print_run(result, request.directory)
     settle(
         request.checks,
         {label: summary},
@@ -115,14 +115,15 @@ def _report(directory: Path) -> None:
         _print_comparison(comparison)
     else:
         result = load_run(directory)
-        _draw_run(result, directory)
-        _print_run(result, directory)
+        draw_run(result, directory)
+        print_run(result, directory)
 
 
-def _draw_run(result: RunResult, directory: Path) -> None:
-    from reports.drawing import draw_run  # noqa: PLC0415 - matplotlib, which bad input never needs
+def draw_run(result: RunResult, directory: Path) -> None:
+    """Draw the figures of a run into its directory."""
+    from reports import drawing  # noqa: PLC0415 - matplotlib, which bad input never needs
 
-    draw_run(result, directory)
+    drawing.draw_run(result, directory)
 
 
 def _draw_comparison(comparison: Comparison) -> None:
@@ -132,7 +133,8 @@ def _draw_comparison(comparison: Comparison) -> None:
         draw_comparison(comparison.results, comparison.directory)
 
 
-def _print_run(result: RunResult, directory: Path) -> None:
+def print_run(result: RunResult, directory: Path) -> None:
+    """Show the numbers of a run, what is wrong with it, and where its records are."""
     summary = summarise(result)
     print_pairs(main_numbers(summary))
     typer.echo()

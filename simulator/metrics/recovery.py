@@ -125,6 +125,13 @@ class Changes:
         )
         return self.at_first + balance > 0
 
+    def ever_connected_before(self, instant: float) -> Mask:
+        """Whether each client had been connected at all by an instant, shape (n_clients,)."""
+        ever = self.at_first.copy()
+        past = slice(np.searchsorted(self.at, instant, side="left"))
+        ever[self.client[past][self.step[past] > 0]] = True
+        return ever
+
 
 def changes_of(result: RunResult) -> Changes:
     """The connections made and broken in a run, the ramp's included."""
@@ -136,7 +143,7 @@ def changes_of(result: RunResult) -> Changes:
     step[np.count_nonzero(made) :] = -1
     order = np.argsort(at, kind="stable")
     at_first = np.ones(result.clients["client"].size, dtype=np.bool_)
-    at_first[attempts["client"][made & (attempts["episode"] == 0)]] = False
+    at_first[attempts["client"][attempts["episode"] == 0]] = False
     return Changes(client=client[order], at=at[order], step=step[order], at_first=at_first)
 
 

@@ -17,6 +17,7 @@ from simulator.metrics.episodes import (
     end_of_observation,
     episodes_of,
 )
+from simulator.metrics.leaving import left_at
 from simulator.metrics.recovery import (
     Changes,
     Recovery,
@@ -71,9 +72,13 @@ class Observation:
         self._last_span = max(
             self._spans, key=lambda span: (span.ends_at, span.starts_at), default=None
         )
+        self._left_at = left_at(result)
         self._affected = [self._clients_of(span) for span in self._spans]
         cohort_of = result.clients["cohort"]
-        self._until = [watched_until(span, self._spans, cohort_of) for span in self._spans]
+        self._until = [
+            np.minimum(watched_until(span, self._spans, cohort_of), self._left_at)
+            for span in self._spans
+        ]
         self.whole = self._observe()
 
     def outage_scopes(self) -> dict[str, Scope]:
@@ -149,9 +154,14 @@ class Observation:
         )
 
     def _clients_of(self, span: Span) -> Mask:
-        """Those that an outage disconnected and those of its own still down at its start."""
+        """Those that an outage disconnected and those of its own still down at its start.
+
+        Who had not come yet by then, or had left for good, is neither.
+        """
         touched = span.touches(self._result.clients["cohort"])
         affected = touched & ~self._changes.connected_before(span.starts_at)
+        affected &= self._changes.ever_connected_before(span.starts_at)
+        affected &= self._left_at >= span.starts_at
         losses = self._result.disconnects
         affected[losses["client"][losses["outage"] == span.outage]] = True
         return affected

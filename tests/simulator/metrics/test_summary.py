@@ -196,6 +196,7 @@ def test_without_the_servers_record_its_metrics_are_unmeasured(herd):
     run = herd(1).outage(2, 6).loses(0, 3, recorded=False).tries(0, 7)
     summary = summarise(run.result())
     assert set(summary["unmeasured"]) - OF_CLIENTS == {
+        "n_arrivals",
         "peak_arrival_rate_up_1s",
         "detection_time_p50",
         "detection_time_p99",
