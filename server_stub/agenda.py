@@ -22,11 +22,11 @@ class OrderRefusedError(Exception):
 class Orders(Protocol):
     """Where orders are given."""
 
-    def order(self, kind: OutageKind, *, down_for: float = math.inf) -> OutageWindow:
-        """Let the node go down now."""
+    async def order(self, kind: OutageKind, *, down_for: float = math.inf) -> None:
+        """Let the node go down now, and wait until it has."""
 
-    def recall(self) -> OutageWindow:
-        """End the outage that is on."""
+    async def recall(self) -> None:
+        """End the outage that is on, and wait until the node is back."""
 
 
 class Agenda:
@@ -52,6 +52,7 @@ class Agenda:
         """Outages so far, by kind."""
         self._has_order = trio.Event()
         self._is_recalled = trio.Event()
+        self._moved = trio.Event()
 
     @property
     def now_on(self) -> OutageWindow | None:
@@ -70,8 +71,8 @@ class Agenda:
 
     # Giving orders
 
-    def order(self, kind: OutageKind, *, down_for: float = math.inf) -> OutageWindow:
-        """Let the node go down now.
+    async def order(self, kind: OutageKind, *, down_for: float = math.inf) -> None:
+        """Let the node go down now, and wait until it has.
 
         Args:
             kind: How; its other settings are those of an outage that sets none.
@@ -94,24 +95,27 @@ class Agenda:
         )
         self._next_index += 1
         self._has_order.set()
-        return self._ordered
+        await self._moved.wait()
 
-    def recall(self) -> OutageWindow:
-        """End the outage that is on, scheduled or ordered.
+    async def recall(self) -> None:
+        """End the outage that is on, scheduled or ordered, and wait until the node is back.
 
         Raises:
             OrderRefusedError: None is.
         """
-        on = self.now_on
-        if on is None:
+        if self.now_on is None:
             raise OrderRefusedError("it is up")
         self._is_recalled.set()
-        return on
+        await self._moved.wait()
 
     # Following them
 
     async def next(self) -> OutageWindow | None:
-        """Wait for the next outage to begin; None when there will be none."""
+        """Wait for the next outage to begin; None when there will be none.
+
+        Call it when the node is back from the one before, and `over` when it has gone down.
+        """
+        self._move()
         if self._planned or self._takes_orders:
             with trio.move_on_at(self.next_starts_at):
                 await self._has_order.wait()
@@ -122,6 +126,7 @@ class Agenda:
 
     async def over(self) -> None:
         """Wait until the outage that is on is over."""
+        self._move()
         on = self._now_on
         if on is None:
             return
@@ -131,6 +136,11 @@ class Agenda:
             self._forget_what_was_due(trio.current_time())
         self._is_recalled, self._has_order = trio.Event(), trio.Event()
         self._now_on = self._ordered = None
+
+    def _move(self) -> None:
+        """The node has done what it was told."""
+        self._moved.set()
+        self._moved = trio.Event()
 
     def _forget_what_was_due(self, now: float) -> None:
         while self.next_starts_at < now:

@@ -14,7 +14,7 @@ This port stays while the node is down; what goes down with it is its health.
 
 import math
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from http import HTTPStatus
 from typing import Any
@@ -153,9 +153,9 @@ class _Pages:
         self._node.begin()
         return await self.state()
 
-    async def _ordered(self, give: Callable[[Orders], object]) -> Answer:
+    async def _ordered(self, give: Callable[[Orders], Awaitable[None]]) -> Answer:
         try:
-            give(self._node.orders())
+            await give(self._node.orders())
         except _BadValueError as error:
             return _error(HTTPStatus.BAD_REQUEST, str(error))
         except OrderRefusedError as error:

@@ -28,26 +28,37 @@ def whereabouts(terms: Terms, ports: Ports, scenario: Scenario) -> Iterator[str]
         yield "  likewise stop, start, freeze?down_for=5"
 
 
-def schedule(terms: Terms, scenario: Scenario, *, zero: datetime | None) -> Iterator[str]:
-    """What will happen when.
-
-    Args:
-        terms: Say when the schedule begins, and how long all lasts.
-        scenario: The schedule.
-        zero: The wall clock at t = 0; None for as yet unknown.
-    """
-    if zero is None:
+def schedule(terms: Terms, scenario: Scenario) -> Iterator[str]:
+    """What will happen when, as long as nobody knows when t = 0 will be."""
+    if terms.begin_after:
         yield f"t = 0 is when {_count(terms.begin_after)} connected; then:"
     else:
-        yield f"t = 0 is {zero:%H:%M:%S}:"
+        yield "t = 0 is now:"
     windows = scenario.windows
-    for window in windows[:_MOST_NAMED]:
-        yield f"  {_window(window, zero)}"
+    yield from (f"  {_window(window)}" for window in windows[:_MOST_NAMED])
     if len(windows) > _MOST_NAMED:
         yield f"  {len(windows) - _MOST_NAMED} more until {windows[-1].ends_at:g} s"
     if not windows:
         yield "  no outage is scheduled"
-    yield f"  {_end(terms, scenario, zero)}"
+    yield f"  {_end(terms, scenario)}"
+
+
+def by_the_clock(terms: Terms, scenario: Scenario, zero: datetime) -> str:
+    """What will happen when, once t = 0 is known.
+
+    Args:
+        terms: Say how long all lasts.
+        scenario: The schedule.
+        zero: The wall clock at t = 0.
+    """
+    parts = [f"t = 0 is {zero:%H:%M:%S}"]
+    parts += [
+        f"{window.kind.value} {_time(zero, window.starts_at)} to {_time(zero, window.ends_at)}"
+        for window in scenario.windows[:_MOST_NAMED]
+    ]
+    if scenario.windows and terms.run_for is None:
+        parts.append(f"the end at {_time(zero, scenario.horizon)} at the latest")
+    return "; ".join(parts)
 
 
 def news(status: Status, *, n_connected: int) -> str:
@@ -86,23 +97,20 @@ def _count(n_clients: int) -> str:
     return "the first client is" if n_clients == 1 else f"{n_clients:,} clients are"
 
 
-def _window(window: OutageWindow, zero: datetime | None) -> str:
-    span = f"{window.starts_at:g} to {window.ends_at:g} s"
-    if zero is not None:
-        starts, ends = (zero + timedelta(seconds=at) for at in (window.starts_at, window.ends_at))
-        span += f" ({starts:%H:%M:%S} to {ends:%H:%M:%S})"
-    return f"{window.kind.value}, {span}"
+def _window(window: OutageWindow) -> str:
+    return f"{window.kind.value}, {window.starts_at:g} to {window.ends_at:g} s"
 
 
-def _end(terms: Terms, scenario: Scenario, zero: datetime | None) -> str:
+def _time(zero: datetime, at: float) -> str:
+    return f"{zero + timedelta(seconds=at):%H:%M:%S}"
+
+
+def _end(terms: Terms, scenario: Scenario) -> str:
     if terms.run_for is not None:
-        return f"it ends {terms.run_for:g} s after it began to listen; so does Ctrl-C"
+        return f"it ends {terms.run_for:g} s after it began to listen, or with Ctrl-C"
     if not scenario.windows:
         return "it ends with Ctrl-C"
-    latest = f"{scenario.horizon:g} s"
-    if zero is not None:
-        latest += f" ({zero + timedelta(seconds=scenario.horizon):%H:%M:%S})"
     return (
-        f"it ends when everybody has been back for {scenario.settle:g} s, at {latest} at the "
-        "latest, or with Ctrl-C"
+        f"it ends when everybody has been back for {scenario.settle:g} s, at the latest at "
+        f"{scenario.horizon:g} s, or with Ctrl-C"
     )

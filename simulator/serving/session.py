@@ -29,7 +29,7 @@ from simulator.run_directory import (
 )
 from simulator.scenario import Scenario
 from simulator.server_view import UNSEEN, UNSEEN_OF_THE_NAMELESS, NobodyCameError, without_herd
-from simulator.serving.announcing import news, schedule, whereabouts
+from simulator.serving.announcing import by_the_clock, news, schedule, whereabouts
 from simulator.serving.closing import Closing, Look
 from simulator.serving.node import ServedNode
 from simulator.serving.ports import Ports, open_ports
@@ -168,8 +168,7 @@ class _Session:
                 if ports.http is not None:
                     await nursery.start(partial(self._serve_http, node, ports.http))
                 self._announce(whereabouts(self._terms, ports, self._scenario))
-                if node.origin is None:
-                    self._announce(schedule(self._terms, self._scenario, zero=None))
+                self._announce(schedule(self._terms, self._scenario))
                 nursery.start_soon(_every, _FLUSH_INTERVAL, records.flush)
                 nursery.start_soon(self._watch, node)
                 nursery.start_soon(self._heed, signals)
@@ -203,7 +202,7 @@ class _Session:
         zero = datetime.now().astimezone()
         self._note(origin=origin)
         write_manifest(self._out, self._manifest)
-        self._announce(schedule(self._terms, self._scenario, zero=zero))
+        self._tell(by_the_clock(self._terms, self._scenario, zero))
         before = node.status()
         while True:
             await trio.sleep(_TICK)
