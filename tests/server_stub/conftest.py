@@ -32,10 +32,20 @@ def _now():
 class Peer:
     """One attempt and what became of it."""
 
-    def __init__(self, dial, target, *, request=bytes, listens=True, answers_close=True):
+    def __init__(
+        self,
+        dial,
+        target,
+        *,
+        request=bytes,
+        listens=True,
+        answers_close=True,
+        subprotocols=(),
+    ):
         self.answer = None
         """What it met and when: (101, 1.0), (503, 1.0), ("refused", 1.0), "reset", "eof" ..."""
         self.headers = {}
+        self.subprotocol = None
         self.heard = []
         """What the server said on the open connection, each with its instant."""
         self.loss = None
@@ -44,6 +54,7 @@ class Peer:
         self._target = target
         self._request = request
         self._listens = listens
+        self._subprotocols = list(subprotocols)
         self._answers_close = answers_close
         self.request = None
         """The upgrade request; what is sent is what the option `request` makes of it."""
@@ -68,7 +79,9 @@ class Peer:
 
     async def _knock(self):
         handshake = H11Handshake(ConnectionType.CLIENT)
-        self.request = handshake.send(Request(host="stub", target=self._target))
+        self.request = handshake.send(
+            Request(host="stub", target=self._target, subprotocols=self._subprotocols)
+        )
         await self.stream.send_all(self._request(self.request))
         while self.answer is None:
             data = await self.stream.receive_some()
@@ -82,6 +95,7 @@ class Peer:
                     self.answer = (event.status_code, _now())
                 elif isinstance(event, AcceptConnection):
                     self.answer = (101, _now())
+                    self.subprotocol = event.subprotocol
                     self._connection = handshake.connection
 
     async def _listen(self):
