@@ -144,7 +144,7 @@ class SocketPort:
             OSError: The port is in use, or may not be bound.
         """
         self._listen_backlog = listen_backlog
-        with closing(_bind(_resolved(host, port))) as first:
+        with closing(_bind(resolved(host, port))) as first:
             first.listen()  # A mere bind would succeed beside another server's reserved socket.
             first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             self.address: tuple[str, int] = first.getsockname()[:2]
@@ -196,8 +196,12 @@ class SocketPort:
             self._socket.close()
 
 
-def _resolved(host: str, port: int) -> tuple[str, int]:
-    """The address that a host stands for; of a name, the first one."""
+def resolved(host: str, port: int) -> tuple[str, int]:
+    """The address that a host stands for; of a name, the first one.
+
+    Raises:
+        OSError: None is known.
+    """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     address = found[0][-1]
     return str(address[0]), int(address[1])

@@ -22,8 +22,6 @@ def serve(  # noqa: PLR0917 - Typer makes options of them
         typer.Option(
             "--port",
             metavar="P",
-            min=0,
-            max=65535,
             help="Of the WebSocket server: server.port, or else 8765; 0 for a free one.",
         ),
     ] = None,
@@ -32,8 +30,6 @@ def serve(  # noqa: PLR0917 - Typer makes options of them
         typer.Option(
             "--http-port",
             metavar="P",
-            min=0,
-            max=65535,
             help="Of health, metrics and orders; a free one if left out.",
         ),
     ] = None,
@@ -61,7 +57,6 @@ def serve(  # noqa: PLR0917 - Typer makes options of them
         typer.Option(
             "--begin-after",
             metavar="N",
-            min=0,
             help="The schedule begins when N clients are connected; 0 for at once.",
         ),
     ] = 1,

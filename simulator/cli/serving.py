@@ -32,6 +32,7 @@ _OF_THE_HERD = frozenset(
     | {"compare", "objective"}
 )
 """Fields of a scenario that a server alone has no use for."""
+_LAST_PORT = 65535
 _INTERRUPTED = 130
 """Exit code."""
 
@@ -86,7 +87,7 @@ def _prepare(asked: AskedToServe) -> tuple[Scenario, Terms]:
     scenario = mistakes.caught(
         partial(load_scenario, asked.scenario, changes=list(_changes(asked)))
     )
-    for check in (_check_changes, _check_http, _check_run_for):
+    for check in (_check_changes, _check_http, _check_numbers):
         mistakes.caught(partial(check, asked))
     mark = mistakes.caught(partial(_mark, asked.client_id))
     tls = mistakes.caught(partial(_tls, asked))
@@ -133,7 +134,12 @@ def _check_http(asked: AskedToServe) -> None:
         raise InputError(f"--http-port = {asked.http_port}: {http_missing()}")
 
 
-def _check_run_for(asked: AskedToServe) -> None:
+def _check_numbers(asked: AskedToServe) -> None:
+    for option, port in (("--port", asked.port), ("--http-port", asked.http_port)):
+        if port is not None and not 0 <= port <= _LAST_PORT:
+            raise InputError(f"{option} = {port}: allowed: 0 to {_LAST_PORT}")
+    if asked.begin_after < 0:
+        raise InputError(f"--begin-after = {asked.begin_after}: allowed: a number of clients, or 0")
     if asked.run_for is not None and not 0 < asked.run_for < float("inf"):
         raise InputError(f"--for = {asked.run_for:g}: allowed: seconds, more than 0")
 

@@ -44,3 +44,14 @@ class Closing:
         if look.at - self._settled_since < self._scenario.settle:
             return None
         return "everybody is back or has left, and it stays so"
+
+    def is_cut_short(self, at: float | None, *, is_up: bool) -> bool:
+        """Would more of the schedule have come, if serving ends now?
+
+        Args:
+            at: Seconds on the run's clock; None before t = 0.
+            is_up: Is no outage on?
+        """
+        if not self._scenario.windows:
+            return False
+        return at is None or at < self._scenario.last_outage_end or not is_up

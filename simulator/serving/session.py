@@ -240,16 +240,8 @@ class _Session:
         now = trio.current_time()
         node.book.close(now)
         at = None if node.origin is None else now - node.origin
-        self._note(
-            observed_until=at,
-            interrupted=self.stopped_by_signal and self._is_under_way(node, at),
-        )
-
-    def _is_under_way(self, node: ServedNode, at: float | None) -> bool:
-        """Is there more of the schedule to come?"""
-        if not self._scenario.windows:
-            return False
-        return at is None or at < self._scenario.last_outage_end or not node.status().is_up
+        is_cut_short = self._closing.is_cut_short(at, is_up=node.status().is_up)
+        self._note(observed_until=at, interrupted=self.stopped_by_signal and is_cut_short)
 
     def _announce(self, lines: Iterable[str]) -> None:
         for line in lines:

@@ -13,7 +13,7 @@ def status(access, method="POST", **headers):
 
 
 HERE = Access(host="127.0.0.1", token=None)
-THERE = Access(host="0.0.0.0", token="secret")  # noqa: S106
+THERE = Access(host="0.0.0.0", token="secret")
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_from_elsewhere_anybody_may_look():
 
 def test_a_token_that_was_asked_for_counts_on_this_machine_too():
     """Other users may share it."""
-    assert status(Access(host="localhost", token="secret"), Host="localhost") == 401  # noqa: S106
+    assert status(Access(host="localhost", token="secret"), Host="localhost") == 401

@@ -47,7 +47,9 @@ def test_a_file_that_is_not_there_is_named(files, missing):
     """With its option."""
     paths = {"--cert": files / "one.pem", "--key": files / "one.key"}
     paths[missing] = files / "nowhere"
-    assert complaint(*paths.values()) == f"{missing} = {files / 'nowhere'}: No such file or directory"
+    assert (
+        complaint(*paths.values()) == f"{missing} = {files / 'nowhere'}: No such file or directory"
+    )
 
 
 def test_a_file_that_holds_something_else_is_refused(files):

@@ -30,33 +30,39 @@ class Node:
         self.thaw.set()
 
     def status(self):
+        """Always the same."""
         return Status(
             at=3.5,
             n_connected=7,
             backlog=2,
             busy_workers=1,
             n_clients=9,
-            totals=dict(arrivals=12, admitted=11, completed=10, wasted=3, rejected=1),
+            totals={"arrivals": 12, "admitted": 11, "completed": 10, "wasted": 3, "rejected": 1},
             n_outages={"crash": 2},
             now_on=self.now_on,
             planned=OUTAGE,
         )
 
     async def thawed(self):
+        """As long as the test wants."""
         await self.thaw.wait()
 
     def orders(self):
+        """To itself, unless it refuses."""
         if self.refusal:
             raise OrderRefusedError(self.refusal)
         return self
 
     def begin(self):
+        """Noted."""
         self.has_begun = True
 
     async def order(self, kind, *, down_for=math.inf):
+        """Noted."""
         self.heard.append((kind, down_for))
 
     async def recall(self):
+        """Noted."""
         self.heard.append("recall")
 
 
@@ -207,7 +213,7 @@ async def test_looking_is_no_order(client, node):
 
 async def test_whoever_may_not_is_told_why(node):
     """And nothing is done."""
-    guarded = application(node, Access(host="::", token="t"), down_for=1.0).test_client()  # noqa: S106
+    guarded = application(node, Access(host="::", token="t"), down_for=1.0).test_client()
     refused = await guarded.post("/api/stop")
     assert refused.status_code == 401
     assert "Bearer" in (await refused.get_json())["error"]

@@ -16,15 +16,19 @@ class Wire(trio.abc.Stream):
         self.stream = stream
 
     async def send_all(self, data):
+        """All of it."""
         await self.stream.send_all(bytes(data))
 
     async def wait_send_all_might_not_block(self):
+        """It waits by itself."""
         await trio.lowlevel.checkpoint()
 
     async def receive_some(self, max_bytes=None):
+        """However much there is."""
         return await self.stream.receive_some()
 
     async def aclose(self):
+        """At once."""
         self.stream.close()
         await trio.lowlevel.checkpoint()
 
