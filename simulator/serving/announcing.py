@@ -24,7 +24,7 @@ def whereabouts(terms: Terms, ports: Ports, scenario: Scenario) -> Iterator[str]
     if ports.http_address is not None:
         http = f"http://{_place(terms, ports.http_address)}"
         yield f"HTTP on {http}: /api/health, /api/state, /metrics"
-        yield f"  orders: curl -X POST {_authorization(terms)}{http}/api/restart?down_for=5"
+        yield f"  orders: curl -X POST {_authorization(terms)}'{http}/api/restart?down_for=5'"
         yield "  likewise stop, start, freeze?down_for=5"
 
 

@@ -1,4 +1,4 @@
-"""A fleet of the npm package `reconnecting-websocket` under Node, over TLS, seen by `herd serve`."""
+"""A fleet of the npm package `reconnecting-websocket` under Node, over TLS, through a restart."""
 
 import os
 import shutil

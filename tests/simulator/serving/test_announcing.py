@@ -66,7 +66,7 @@ def test_orders_are_shown_with_the_token_that_they_need():
     (line,) = [line for line in where(Terms(token="t")) if "curl" in line]
     assert line == (
         "  orders: curl -X POST -H 'Authorization: Bearer t' "
-        "http://127.0.0.1:8766/api/restart?down_for=5"
+        "'http://127.0.0.1:8766/api/restart?down_for=5'"
     )
 
 
