@@ -1,4 +1,4 @@
-"""Which client is this? Peers told apart by what they say, or by where they come from; sans-IO.
+"""Which client is this? A book on who comes and goes, and who comes back; sans-IO.
 
 A server does not see clients but connections. A mark that names a client (a query parameter or a
 header) makes each of them known for certain. Where peers share a mark, as those behind one address
@@ -7,12 +7,13 @@ another, but whoever counts how many are back counts right, as long as no new on
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal, Protocol
+from typing import Protocol
 
-from server_stub.wire import Identity, query_of
+from server_stub.marks import Mark, Request
+from server_stub.wire import Identity
 
 
 class Answer(IntEnum):
@@ -39,22 +40,6 @@ class Ending(IntEnum):
     """Without a word, by either side."""
     EOF = 3
     """The peer closed its side without a word."""
-
-
-class Request(Protocol):
-    """What a peer says of itself when it knocks."""
-
-    @property
-    def target(self) -> str:
-        """Of its request."""
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """By name in lower case."""
-
-    @property
-    def address(self) -> str:
-        """Where it comes from, without the port; empty if nobody knows."""
 
 
 class Guests(Protocol):
@@ -99,48 +84,6 @@ class Unwatched:
 
     def ended(self, who: Identity, ending: Ending, code: int, now: float) -> None:
         """Nobody wants to know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What clients are told apart by."""
-
-    kind: Literal["query", "header", "address"]
-    name: str = ""
-
-    @property
-    def names_clients(self) -> bool:
-        """Does it belong to one client alone?"""
-        return self.kind != "address"
-
-    @classmethod
-    def parse(cls, text: str) -> "Mark":
-        """Read `query:NAME`, `header:NAME` or `address`.
-
-        Raises:
-            ValueError: It is none of these.
-        """
-        kind, _, name = text.partition(":")
-        match kind:
-            case "query" | "header" if name:
-                return cls(kind, name if kind == "query" else name.lower())
-            case "address" if text == kind:
-                return cls("address")
-        raise ValueError("allowed: query:NAME, header:NAME or address")
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{self.name}" if self.name else self.kind
-
-    def of(self, request: Request) -> str | None:
-        """The mark that a peer bears; None for none."""
-        match self.kind:
-            case "query":
-                values = query_of(request.target).get(self.name)
-                return values[0] if values else None
-            case "header":
-                return request.headers.get(self.name)
-            case "address":
-                return request.address or None
 
 
 Row = Callable[..., None]

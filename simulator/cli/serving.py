@@ -8,7 +8,7 @@ from functools import partial
 
 import typer
 
-from server_stub.guests import Mark
+from server_stub.marks import Mark
 from simulator.cli.options import AskedToServe
 from simulator.cli.output import (
     complain,

@@ -5,7 +5,8 @@ from collections import Counter
 import trio
 
 from server_stub.agenda import Agenda, OrderRefusedError, Orders
-from server_stub.guests import Answer, GuestBook, Mark
+from server_stub.guests import Answer, GuestBook
+from server_stub.marks import Mark
 from server_stub.outage import on_the_server
 from server_stub.recorder import ServerRecorder
 from server_stub.server import Server

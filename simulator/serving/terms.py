@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server_stub.access import is_loopback
-from server_stub.guests import Mark
+from server_stub.marks import Mark
 
 PORT = 8765
 """Where the server listens unless the scenario or an option says otherwise: a port that stays the

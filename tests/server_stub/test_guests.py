@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server_stub.guests import Answer, Ending, GuestBook, Mark, Unwatched
+from server_stub.guests import Answer, Ending, GuestBook, Unwatched
+from server_stub.marks import Mark
 from server_stub.wire import Identity
 
 

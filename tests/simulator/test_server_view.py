@@ -7,7 +7,8 @@ import pytest
 import trio
 
 from server_stub.config import ServerConfig, ServiceTime
-from server_stub.guests import GuestBook, Mark
+from server_stub.guests import GuestBook
+from server_stub.marks import Mark
 from server_stub.outage import Outage
 from server_stub.recorder import ServerRecorder
 from server_stub.server import Server

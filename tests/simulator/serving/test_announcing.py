@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from server_stub.guests import Mark
+from server_stub.marks import Mark
 from simulator.scenario import Scenario
 from simulator.serving.announcing import by_the_clock, schedule, whereabouts
 from simulator.serving.ports import Ports
