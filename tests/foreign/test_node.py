@@ -16,11 +16,12 @@ from simulator.serving.ports import AUTHORITY
 
 SOURCES = Path(__file__).parent / "node"
 N_CLIENTS = 20
-MIN_DELAY, GROWTH = 0.4, 2.0
-"""Seconds before the first attempt after a loss, and how much longer each further delay is."""
-DOWN_FOR = 2.0
-"""Seconds; attempts are made after 0.4 s and 1.2 s, in vain, and after 2.8 s."""
-SUCCEEDS_AFTER = MIN_DELAY * (1 + GROWTH + GROWTH**2)
+MIN_DELAY, GROWTH = 0.3, 4.0
+"""Seconds before the first attempt after a loss, and how many times as long each further delay is."""
+DOWN_FOR = 0.9
+"""Seconds; the first attempt, after 0.3 s, is in vain."""
+SECOND, THIRD = MIN_DELAY * (1 + GROWTH), MIN_DELAY * (1 + GROWTH + GROWTH**2)
+"""Seconds after a loss at which these attempts are made; a busy machine may be late, never early."""
 
 
 def command(name):
@@ -61,6 +62,6 @@ def test_a_restart(serve, fleet, their_script):
     assert set(result.disconnects["cause"]) == {Cause.GRACEFUL}
     back = result.attempts["episode"] == 1
     waits = result.attempts["started_at"][back] - result.disconnects["broke_at"].min()
-    assert waits.min() >= SUCCEEDS_AFTER - 0.01  # A timer of Node counts whole milliseconds.
-    assert np.median(waits) < SUCCEEDS_AFTER + 0.8
+    assert waits.min() >= SECOND - 0.01  # A timer of Node counts whole milliseconds.
+    assert np.median(waits) < THIRD
     assert result.manifest.transport == "wss"
