@@ -22,6 +22,8 @@ class OutageKind(StrEnum):
     """Sockets stay open; nobody reads, answers or accepts until the thaw."""
     NETWORK = "network"
     """The server is well, but the path of a cohort is cut, without a sign."""
+    SERVER_LOST = "server_lost"
+    """As the clients of a server that is not ours see any of these; it can only be recorded."""
 
 
 CloseCode = Annotated[int, Field(ge=1000, le=4999, strict=True)]
@@ -53,6 +55,8 @@ class Outage(Settings):
 
     @model_validator(mode="after")
     def _settings_fit_the_kind(self) -> "Outage":
+        if self.kind is OutageKind.SERVER_LOST:
+            raise ValueError(f"kind = {self.kind.value!r} is recorded, but cannot be staged")
         if self.count > 1 and self.every is None:
             raise ValueError(f"count = {self.count} needs `every`, the seconds between two starts")
         if self.every is not None and self.count == 1:

@@ -1,5 +1,6 @@
 """The storm: how many attempts per second each policy makes, and what becomes of them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ from simulator.results import RunResult
 
 _HEIGHT, _SHARED_HEIGHT = 1.35, 1.2
 """Inches: of each panel, and more that all of them share."""
+_LOWEST_SCALE = 1.0
+"""Attempts per second that a panel shows at least, even if none were made."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -40,7 +43,8 @@ class StormPanel:
     frame: TimeFrame
     stack: Mapping[Outcome, StepPatch]
     """Attempts per second by outcome, each on top of the one before; those that occur."""
-    capacity: Line2D
+    capacity: Line2D | None
+    """None where it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -94,8 +98,13 @@ def _panel(
     summary = summarise(result)
     peak = per_second(summary["peak_attempt_rate_100ms"])
     set_title(ax, name, f"peak {peak}, {back(result, summary)}")
-    capacity = result.scenario.server.capacity
-    line = ax.axhline(capacity, color=INK, lw=1.2, ls=(0, (4, 2)))
+    capacity = None if math.isnan(result.capacity) else _mark_capacity(ax, result.capacity)
+    layers = dict(zip(Outcome, rate.by_outcome, strict=True))
+    stack = stack_steps(ax, rate.edges, layers, OUTCOME_COLOURS, OUTCOME_WORDS)
+    return StormPanel(ax=ax, frame=frame, stack=stack, capacity=capacity)
+
+
+def _mark_capacity(ax: Axes, capacity: float) -> Line2D:
     ax.annotate(
         f"capacity\n{per_second(capacity)}",
         (1.0, capacity),
@@ -106,9 +115,7 @@ def _panel(
         va="center",
         fontsize=8.5,
     )
-    layers = dict(zip(Outcome, rate.by_outcome, strict=True))
-    stack = stack_steps(ax, rate.edges, layers, OUTCOME_COLOURS, OUTCOME_WORDS)
-    return StormPanel(ax=ax, frame=frame, stack=stack, capacity=line)
+    return ax.axhline(capacity, color=INK, lw=1.2, ls=(0, (4, 2)))
 
 
 def _scale_rates(
@@ -117,7 +124,8 @@ def _scale_rates(
     """Give all panels one square-root scale up to the highest rate or capacity."""
     highest = max(
         *(float(rate.total.max()) for rate in rates.values()),
-        *(result.scenario.server.capacity for result in results.values()),
+        *(result.capacity for result in results.values() if not math.isnan(result.capacity)),
+        _LOWEST_SCALE,
     )
     for ax in axes:
         ax.set_yscale("function", functions=(_root, np.square))
