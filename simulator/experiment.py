@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from simulator.core.backoff import BASIC, Policy
-from simulator.errors import RunDirectoryError, RunFailedError, UnknownNameError
+from simulator.errors import InputError, RunDirectoryError, RunFailedError, UnknownNameError
 from simulator.metrics import summarise
 from simulator.progress import Watcher, unwatched
 from simulator.results import RunResult
@@ -27,6 +28,7 @@ from simulator.run_directory import (
 )
 from simulator.scenario import Scenario
 from simulator.scenario_files import DEFAULT, load_scenario
+from simulator.target import Target
 
 ENGINES = ("live", "virtual")
 """The engines that exist."""
@@ -61,6 +63,7 @@ def run(
     scenario: Scenario | str | Path = DEFAULT,
     *,
     engine: str = "live",
+    target: Target | None = None,
     out: Path | None = None,
     force: bool = False,
     watch: Watcher = unwatched,
@@ -70,6 +73,8 @@ def run(
     Args:
         scenario: What to run: a scenario, a TOML file or the name of a built-in one.
         engine: How time passes: "live" or "virtual".
+        target: The server, if it is not ours (see `simulator.target.aim`); only the live engine
+            can reach it.
         out: The run directory; a new one below `herd-runs` unless given.
         force: Replace an earlier run in `out`.
         watch: Told of the progress.
@@ -81,7 +86,7 @@ def run(
     """
     scenario = _scenario(scenario)
     directory = out or new_directory(scenario, engine)
-    conduct = _engine(engine)
+    conduct = _engine(engine, target)
     with fresh_directory(directory, force=force):
         try:
             result = conduct(scenario, out=directory, watch=watch)
@@ -97,6 +102,7 @@ def compare(
     *,
     policies: Sequence[Policy | str] = (),
     engine: str = "live",
+    target: Target | None = None,
     out: Path | None = None,
     force: bool = False,
     watch: Callable[[str], Watcher] = lambda label: unwatched,
@@ -109,6 +115,7 @@ def compare(
         scenario: What to run: a scenario, a TOML file or the name of a built-in one.
         policies: Policies or their names; the scenario's own `compare` list unless given.
         engine: How time passes: "live" or "virtual".
+        target: The server, if it is not ours; only the live engine can reach it.
         out: The directory, which gets a run directory per policy; a new one below `herd-runs`
             unless given.
         force: Replace an earlier comparison in `out`.
@@ -121,7 +128,7 @@ def compare(
     """
     scenario = _scenario(scenario)
     directory = out or new_directory(scenario, engine)
-    conduct = _engine(engine)
+    conduct = _engine(engine, target)
     herds = herds_to_compare(scenario, [policy_named(policy) for policy in policies])
     results: dict[str, RunResult] = {}
     summaries: dict[str, dict[str, Any]] = {}
@@ -216,12 +223,24 @@ class _Engine(Protocol):
     def __call__(self, scenario: Scenario, *, out: Path, watch: Watcher) -> RunResult: ...
 
 
-def _engine(name: str) -> _Engine:
+def _engine(name: str, target: Target | None) -> _Engine:
     """The `run` of the engine with this name; imported only now, since each brings its own weight.
 
     Raises:
-        UnknownNameError: There is no such engine.
+        InputError: There is no such engine, or it cannot reach the target.
     """
     if name not in ENGINES:
         raise UnknownNameError("engine", name, ENGINES)
-    return cast("_Engine", import_module(f"simulator.engines.{name}").run)
+    check_reach(name, target)
+    conduct = import_module(f"simulator.engines.{name}").run
+    return cast("_Engine", conduct if target is None else partial(conduct, target=target))
+
+
+def check_reach(engine: str, target: Target | None) -> None:
+    """See whether an engine can send a herd there.
+
+    Raises:
+        InputError: It cannot.
+    """
+    if target is not None and engine != "live":
+        raise InputError(f"--engine = {engine}: has no network; --target needs live")
