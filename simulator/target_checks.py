@@ -26,6 +26,11 @@ Resolver = Callable[..., Iterable[Sequence[Any]]]
 """As `socket.getaddrinfo`."""
 
 
+def _shown(text: str) -> str:
+    """As it stands, if that is one line."""
+    return text if text.isprintable() else repr(text)
+
+
 def split_url(url: str) -> SplitResult:
     """The parts of a target's URL.
 
@@ -36,17 +41,17 @@ def split_url(url: str) -> SplitResult:
         parts = urlsplit(url)
         is_whole = bool(parts.hostname) and parts.port != 0
     except ValueError as error:
-        raise TargetError([f"--target = {url}: {error}; {_FORM}"]) from None
+        raise TargetError([f"--target = {_shown(url)}: {error}; {_FORM}"]) from None
     if parts.scheme not in PORTS:
-        raise TargetError([f"--target = {url}: no WebSocket URL; {_FORM}"])
+        raise TargetError([f"--target = {_shown(url)}: no WebSocket URL; {_FORM}"])
     if not is_whole:
-        raise TargetError([f"--target = {url}: names no host and port; {_FORM}"])
+        raise TargetError([f"--target = {_shown(url)}: names no host and port; {_FORM}"])
     if parts.username is not None or parts.password is not None:
         advice = "send it with --header 'Authorization: ...'"
         raise TargetError([f"--target: holds a user name or a password; {advice}"])
     if parts.fragment or not _TARGET.fullmatch(url):
         advice = "allowed: ASCII, percent-encoded where need be, without a fragment"
-        raise TargetError([f"--target = {url}: {advice}"])
+        raise TargetError([f"--target = {_shown(url)}: {advice}"])
     return parts
 
 
@@ -59,10 +64,10 @@ def parse_header(header: str) -> tuple[str, str]:
     name, colon, value = header.partition(":")
     name, value = name.strip(), value.strip()
     if not colon or not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
-        raise TargetError([f"--header {name}: allowed: 'Name: value', in ASCII and on one line"])
+        raise TargetError([f"--header {_shown(name)}: allowed: 'Name: value', in ASCII and on one line"])
     if name.lower() in _OURS or name.lower().startswith("sec-websocket-"):
         advice = " (see --subprotocol)" if name.lower() == "sec-websocket-protocol" else ""
-        raise TargetError([f"--header {name}: the handshake sets it itself{advice}"])
+        raise TargetError([f"--header {_shown(name)}: the handshake sets it itself{advice}"])
     return name, value
 
 
@@ -70,7 +75,7 @@ def subprotocol_problems(names: Sequence[str]) -> Iterator[str]:
     """What is wrong with the subprotocols to offer."""
     for name in names:
         if not _TOKEN.fullmatch(name):
-            yield f"--subprotocol = {name}: allowed: a word without spaces, commas and quotes"
+            yield f"--subprotocol = {_shown(name)}: allowed: a word without spaces, commas and quotes"
     if len(set(names)) < len(names):
         yield f"--subprotocol = {', '.join(names)}: allowed: each once"
 
