@@ -64,7 +64,9 @@ def parse_header(header: str) -> tuple[str, str]:
     name, colon, value = header.partition(":")
     name, value = name.strip(), value.strip()
     if not colon or not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
-        raise TargetError([f"--header {_shown(name)}: allowed: 'Name: value', in ASCII and on one line"])
+        raise TargetError(
+            [f"--header {_shown(name)}: allowed: 'Name: value', in ASCII and on one line"]
+        )
     if name.lower() in _OURS or name.lower().startswith("sec-websocket-"):
         advice = " (see --subprotocol)" if name.lower() == "sec-websocket-protocol" else ""
         raise TargetError([f"--header {_shown(name)}: the handshake sets it itself{advice}"])
@@ -75,7 +77,7 @@ def subprotocol_problems(names: Sequence[str]) -> Iterator[str]:
     """What is wrong with the subprotocols to offer."""
     for name in names:
         if not _TOKEN.fullmatch(name):
-            yield f"--subprotocol = {_shown(name)}: allowed: a word without spaces, commas and quotes"
+            yield f"--subprotocol = {_shown(name)}: allowed: a word, without commas or quotes"
     if len(set(names)) < len(names):
         yield f"--subprotocol = {', '.join(names)}: allowed: each once"
 

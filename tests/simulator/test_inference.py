@@ -1,6 +1,7 @@
 """Outages as the clients of a server that is not ours see them."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -196,7 +197,7 @@ def histories(draw):
 def test_outages_are_in_order_and_apart(records):
     """Each ends before the next begins, and only the last may have no end."""
     waves = records.waves(heartbeat=3.0)
-    for earlier, later in zip(waves, waves[1:], strict=False):
+    for earlier, later in pairwise(waves):
         assert earlier.starts_at < earlier.ends_at < later.starts_at
         assert later.starts_at > earlier.starts_at + BURST
 
@@ -208,9 +209,7 @@ def test_an_outage_has_its_losses(records):
     connects = [at for _, _, at, outcome in records.attempts if outcome == Outcome.CONNECTED]
     for wave in records.waves(heartbeat=3.0):
         assert wave.starts_at in [at for at, _ in losses]
-        within = {
-            client for at, client in losses if 0 <= at - wave.starts_at <= BURST + 3.0
-        }
+        within = {client for at, client in losses if 0 <= at - wave.starts_at <= BURST + 3.0}
         before = sum(at < wave.starts_at for at in connects) - sum(
             at < wave.starts_at for at, _ in losses
         )
