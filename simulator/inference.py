@@ -3,9 +3,9 @@
 A server that is not ours does not say when it went down. Its clients do, all at once:
 
 - A *wave* is a stretch of `BURST` seconds in which a share of `SHARE` of the clients connected
-  before it lose their connections (of less than `FEWEST` clients, all of them). Clients that time
-  out on a silent server notice over one interval of their heartbeats, so that their losses count
-  for so much longer.
+  before it, and `FEWEST` of them at least, lose their connections; of fewer clients, all. Clients
+  that time out on a silent server notice over one interval of their heartbeats, so that their
+  losses count for so much longer.
 - The outage starts at the first loss of the wave. It ends when the first attempt begun since then
   gets through, once that share is lost: before, a client that came back only shows that some other
   loss fell into the same stretch.
@@ -13,7 +13,8 @@ A server that is not ours does not say when it went down. Its clients do, all at
 
 So two restarts less than `BURST` apart are one outage; a server that loses one client now and then
 has none; of several nodes, each that carries a tenth of the clients has its own. A loss of another
-origin up to `BURST` before a wave can make the outage start that much too early, never too late.
+origin up to `BURST` before a wave makes the outage start that much too early; a drain so slow that
+no burst holds a tenth of those who are left starts late.
 """
 
 from collections.abc import Iterator
