@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from server_stub.settings import PositiveCount, PositiveSeconds, Seconds, Settings
 
@@ -26,6 +27,16 @@ class OutageKind(StrEnum):
     """As the clients of a server that is not ours see any of these; it can only be recorded."""
 
 
+def _that_can_be_staged(value: Any) -> Any:  # noqa: ANN401 - whatever the input holds
+    """Leave only the kinds of outage that a scenario may ask for."""
+    names = [kind.value for kind in OutageKind if kind is not OutageKind.SERVER_LOST]
+    if value not in names:
+        *others, last = map(repr, names)
+        expected = f"{', '.join(others)} or {last}"
+        raise PydanticCustomError("enum", "Input should be {expected}", {"expected": expected})
+    return value
+
+
 CloseCode = Annotated[int, Field(ge=1000, le=4999, strict=True)]
 
 
@@ -36,7 +47,7 @@ _RESTARTS = (OutageKind.GRACEFUL, OutageKind.CRASH)
 class Outage(Settings):
     """One `[[outage]]` of a scenario; with `every` it repeats."""
 
-    kind: OutageKind = OutageKind.GRACEFUL
+    kind: Annotated[OutageKind, BeforeValidator(_that_can_be_staged)] = OutageKind.GRACEFUL
     starts_at: Seconds
     down_for: PositiveSeconds
     every: PositiveSeconds | None = None
@@ -55,8 +66,6 @@ class Outage(Settings):
 
     @model_validator(mode="after")
     def _settings_fit_the_kind(self) -> "Outage":
-        if self.kind is OutageKind.SERVER_LOST:
-            raise ValueError(f"kind = {self.kind.value!r} is recorded, but cannot be staged")
         if self.count > 1 and self.every is None:
             raise ValueError(f"count = {self.count} needs `every`, the seconds between two starts")
         if self.every is not None and self.count == 1:

@@ -163,7 +163,7 @@ class Manifest(BaseModel):
     target: str | None = None
     """URL of the server, without its query, if that was not ours."""
     restart_command: str | None = None
-    restarts: Sequence[Restart] = ()
+    restarts: tuple[Restart, ...] = ()
     n_held_back: int = 0
     """Attempts that a ceiling on connects per second has kept waiting, after t = 0."""
     notes: Sequence[str] = ()
