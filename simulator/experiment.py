@@ -27,7 +27,7 @@ from simulator.run_directory import (
     write_json,
 )
 from simulator.scenario import Scenario
-from simulator.scenario_files import DEFAULT, load_scenario
+from simulator.scenario_files import AT_TARGET, DEFAULT, load_scenario
 from simulator.target import Target
 
 ENGINES = ("live", "virtual")
@@ -60,7 +60,7 @@ def new_directory(scenario: Scenario, engine: str) -> Path:
 
 
 def run(
-    scenario: Scenario | str | Path = DEFAULT,
+    scenario: Scenario | str | Path | None = None,
     *,
     engine: str = "live",
     target: Target | None = None,
@@ -71,7 +71,8 @@ def run(
     """Run a scenario once and keep what it recorded.
 
     Args:
-        scenario: What to run: a scenario, a TOML file or the name of a built-in one.
+        scenario: What to run: a scenario, a TOML file or the name of a built-in one; `restart`
+            unless given, against a target `own-server`.
         engine: How time passes: "live" or "virtual".
         target: The server, if it is not ours (see `simulator.target.aim`); only the live engine
             can reach it.
@@ -84,7 +85,7 @@ def run(
         RunFailedError: A process died; what was recorded is in the directory.
         KeyboardInterrupt: Likewise.
     """
-    scenario = _scenario(scenario)
+    scenario = _scenario(scenario, target)
     directory = out or new_directory(scenario, engine)
     conduct = _engine(engine, target)
     with fresh_directory(directory, force=force):
@@ -98,7 +99,7 @@ def run(
 
 
 def compare(
-    scenario: Scenario | str | Path = DEFAULT,
+    scenario: Scenario | str | Path | None = None,
     *,
     policies: Sequence[Policy | str] = (),
     engine: str = "live",
@@ -112,7 +113,8 @@ def compare(
     All runs have the scenario's seed, so that the policies meet the same service times.
 
     Args:
-        scenario: What to run: a scenario, a TOML file or the name of a built-in one.
+        scenario: What to run: a scenario, a TOML file or the name of a built-in one; `restart`
+            unless given, against a target `own-server`.
         policies: Policies or their names; the scenario's own `compare` list unless given.
         engine: How time passes: "live" or "virtual".
         target: The server, if it is not ours; only the live engine can reach it.
@@ -126,7 +128,7 @@ def compare(
         RunFailedError: A process died; what was recorded is in the directory.
         KeyboardInterrupt: Likewise.
     """
-    scenario = _scenario(scenario)
+    scenario = _scenario(scenario, target)
     directory = out or new_directory(scenario, engine)
     conduct = _engine(engine, target)
     herds = herds_to_compare(scenario, [policy_named(policy) for policy in policies])
@@ -185,7 +187,9 @@ def policy_named(policy: Policy | str) -> Policy:
     return BASIC[policy]
 
 
-def _scenario(source: Scenario | str | Path) -> Scenario:
+def _scenario(source: Scenario | str | Path | None, target: Target | None) -> Scenario:
+    if source is None:
+        source = DEFAULT if target is None else AT_TARGET
     return source if isinstance(source, Scenario) else load_scenario(source)
 
 

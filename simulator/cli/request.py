@@ -19,14 +19,11 @@ from simulator.experiment import (
 )
 from simulator.rehearsal import rehearse
 from simulator.scenario import Scenario
-from simulator.scenario_files import DEFAULT, load_scenario
+from simulator.scenario_files import AT_TARGET, DEFAULT, load_scenario
 from simulator.target import Target, aim
 from simulator.target_fit import check_fit
 
 T = TypeVar("T")
-
-AT_TARGET = "own-server"
-"""The scenario for a server that is not herd's, unless one is named."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

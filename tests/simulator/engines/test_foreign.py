@@ -4,7 +4,9 @@ What is asserted holds at any speed: which clients lost what, and how they notic
 was doing is done in answer to what the herd reports, not after so many seconds.
 """
 
+import shutil
 import signal
+import socket
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from server_stub.outage import Outage
 from simulator.core.backoff import Policy
 from simulator.core.outcomes import Cause, NoticedBy, Outcome
 from simulator.engines import live
+from simulator.engines.live.knocking import first_open
+from simulator.engines.live.way import Way
 from simulator.errors import RunFailedError, TargetError
 from simulator.inference import BURST
 from simulator.metrics import summarise
@@ -161,12 +165,14 @@ def test_a_server_that_hangs(server, tmp_path):
     scenario = herd(
         transport="trio-websocket", heartbeat=HeartbeatConfig(interval=0.5, timeout=1.5)
     )
+    out, snapshot = tmp_path / "run", tmp_path / "snapshot"
     hand = Hand(
         (everybody, lambda: server.tell(signal.SIGSTOP)),
+        (nobody, lambda: shutil.copytree(out, snapshot)),
         (nobody, lambda: server.tell(signal.SIGCONT)),
     )
     target = aim(server.url, **ACCESS)
-    result = live.run(scenario, out=tmp_path, n_workers=1, target=target, watch=hand)
+    result = live.run(scenario, out=out, n_workers=1, target=target, watch=hand)
     assert back_for_good(result)
     silent = result.disconnects["noticed_by"] == NoticedBy.HEARTBEAT
     assert set(result.disconnects["client"][silent]) == set(range(N_CLIENTS))
@@ -175,6 +181,9 @@ def test_a_server_that_hangs(server, tmp_path):
     assert starts_at == result.disconnects["noticed_at"][0]
     assert np.isfinite(result.outages["ends_at"][0])
     assert "detection_time_p50" in summarise(result)["unmeasured"]
+    if_killed = load_run(snapshot)  # As it would have been left then.
+    assert if_killed.manifest.target == result.manifest.target
+    assert len(if_killed.outages["outage"]) <= 1
 
 
 def test_over_tls_and_ipv6_under_a_ceiling(foreign_server, tmp_path):
@@ -224,6 +233,27 @@ def test_nobody_listens(foreign_server, tmp_path):
     line = refusal(aim(f"ws://localhost:{port}/chat?token=x"), tmp_path)
     assert line.startswith(f"--target = ws://localhost:{port}/chat: nobody listens at ")
     assert f"127.0.0.1, port {port}" in line
+
+
+def test_the_next_address_is_tried(server):
+    """A name of this machine stands for two, and many servers listen at one of them only."""
+
+    def resolve(host, port, *, type):
+        assert (host, type) == ("localhost", socket.SOCK_STREAM)
+        return [(None, type, 6, "", (each, port)) for each in ("::1", "127.0.0.1")]
+
+    target = aim(f"ws://localhost:{server.port}/chat?room=1", resolve=resolve, **ACCESS)
+    ways = [
+        Way(
+            address=(address, target.port),
+            host=target.authority,
+            path_of=target.path_of,
+            headers=target.headers,
+            subprotocols=target.subprotocols,
+        )
+        for address in target.addresses
+    ]
+    assert first_open(target, ways, "wsproto") is ways[1]
 
 
 @pytest.mark.parametrize(
