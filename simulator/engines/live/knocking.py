@@ -1,7 +1,6 @@
 """Is anybody there? One client goes ahead of the herd, and what it meets is said in one line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import trio
 
@@ -18,12 +17,6 @@ _SCOUT = Identity(client=0, episode=0, attempt=0)
 """No client of the herd: their attempts count from 1."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Failure:
-    outcome: Outcome
-    reason: str
-
-
 def first_open(target: Target, ways: Sequence[Way], transport: str) -> Way:
     """The first of several ways to a server on which it lets a client in.
 
@@ -35,19 +28,22 @@ def first_open(target: Target, ways: Sequence[Way], transport: str) -> Way:
     Raises:
         TargetError: There is none, or the server answers but not as a WebSocket server should.
     """
-    closed: list[str] = []
+    failures: list[AttemptFailedError] = []
     for way in ways:
         failure = trio.run(_knock, way, transport)
         if failure is None:
             return way
-        if failure.outcome is not Outcome.REFUSED:
-            raise TargetError([f"--target = {target.label}: {failure.reason}"])
-        closed.append(way.address[0])
-    where = f"{' and '.join(closed)}, port {target.port}"
-    raise TargetError([f"--target = {target.label}: nobody listens at {where}; start it first"])
+        failures.append(failure)
+    answers = [failure for failure in failures if failure.outcome is not Outcome.REFUSED]
+    if answers:
+        why = f"a first client was not let in ({answers[0]})"
+    else:
+        where = " and ".join(way.address[0] for way in ways)
+        why = f"nobody listens at {where}, port {target.port}; start it first"
+    raise TargetError([f"--target = {target.label}: {why}"])
 
 
-async def _knock(way: Way, transport: str) -> _Failure | None:
+async def _knock(way: Way, transport: str) -> AttemptFailedError | None:
     """Connect once, and say goodbye; why that failed, None if it did not."""
     (dial, *_) = way.dials()
     connecting = way.transport(transport)(dial, way.host).connect(way.path_of(_SCOUT))
@@ -58,7 +54,7 @@ async def _knock(way: Way, transport: str) -> _Failure | None:
         except ConnectionLostError:
             pass  # It was let in, which is what matters.
         except AttemptFailedError as error:
-            return _Failure(outcome=error.outcome, reason=f"the first client was {error}")
+            return error
     if waiting.cancelled_caught:
-        return _Failure(outcome=Outcome.TIMED_OUT, reason=f"no answer within {_PATIENCE:g} s")
+        return AttemptFailedError(Outcome.TIMED_OUT, f"no answer within {_PATIENCE:g} s")
     return None
