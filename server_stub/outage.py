@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from server_stub.settings import PositiveCount, PositiveSeconds, Seconds, Settings
 
@@ -22,6 +23,18 @@ class OutageKind(StrEnum):
     """Sockets stay open; nobody reads, answers or accepts until the thaw."""
     NETWORK = "network"
     """The server is well, but the path of a cohort is cut, without a sign."""
+    SERVER_LOST = "server_lost"
+    """As the clients of a server that is not ours see any of these; it can only be recorded."""
+
+
+def _that_can_be_staged(value: Any) -> Any:  # noqa: ANN401 - whatever the input holds
+    """Leave only the kinds of outage that a scenario may ask for."""
+    names = [kind.value for kind in OutageKind if kind is not OutageKind.SERVER_LOST]
+    if value not in names:
+        *others, last = map(repr, names)
+        expected = f"{', '.join(others)} or {last}"
+        raise PydanticCustomError("enum", "Input should be {expected}", {"expected": expected})
+    return value
 
 
 CloseCode = Annotated[int, Field(ge=1000, le=4999, strict=True)]
@@ -34,7 +47,7 @@ _RESTARTS = (OutageKind.GRACEFUL, OutageKind.CRASH)
 class Outage(Settings):
     """One `[[outage]]` of a scenario; with `every` it repeats."""
 
-    kind: OutageKind = OutageKind.GRACEFUL
+    kind: Annotated[OutageKind, BeforeValidator(_that_can_be_staged)] = OutageKind.GRACEFUL
     starts_at: Seconds
     down_for: PositiveSeconds
     every: PositiveSeconds | None = None

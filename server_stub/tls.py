@@ -1,7 +1,8 @@
 """TLS between a stream and whoever reads and writes it, with no task of its own.
 
-The handshake happens when the server first wants to read. A reset stays a reset: what breaks is the
-stream below. What the TLS library raises are OSErrors, as of any broken stream.
+The handshake happens when somebody first wants to read, unless it is asked for. A reset stays a
+reset: what breaks is the stream below. What the TLS library raises are OSErrors, as of any broken
+stream.
 """
 
 import ssl
@@ -49,12 +50,26 @@ class TlsPort:
 
 
 class TlsStream:
-    """The server's end of a TLS connection."""
+    """One end of a TLS connection."""
 
-    def __init__(self, stream: Stream, context: ssl.SSLContext) -> None:
+    def __init__(
+        self, stream: Stream, context: ssl.SSLContext, *, server_name: str | None = None
+    ) -> None:
+        """Wrap a stream on which nothing has been said.
+
+        Args:
+            stream: What carries the bytes.
+            context: Shared with others.
+            server_name: Of the server, for the client's end; None makes it the server's.
+        """
         self._stream = stream
         self._received, self._unsent = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._received, self._unsent, server_side=True)
+        self._tls = context.wrap_bio(
+            self._received,
+            self._unsent,
+            server_side=server_name is None,
+            server_hostname=server_name,
+        )
         self._is_open = False
         """Have the two sides shaken hands?"""
         self._sending = trio.Lock()
@@ -90,7 +105,7 @@ class TlsStream:
     async def receive_some(self) -> bytes:
         """Whatever has arrived, waiting for at least one byte; empty when the peer has ended."""
         if not self._is_open:
-            await self._shake_hands()
+            await self.shake_hands()
         while True:
             try:
                 return self._tls.read(_RECEIVE_SIZE)
@@ -113,7 +128,13 @@ class TlsStream:
         """Drop it without waiting; the peer sees a reset."""
         self._stream.reset()
 
-    async def _shake_hands(self) -> None:
+    async def shake_hands(self) -> None:
+        """Make the connection a TLS connection.
+
+        Raises:
+            ssl.SSLError: The peer does not speak TLS, or is not who it should be.
+            OSError: The stream broke.
+        """
         while True:
             try:
                 self._tls.do_handshake()

@@ -21,9 +21,19 @@ class Identity(NamedTuple):
     attempt: int
 
     @property
+    def query(self) -> str:
+        """The part of a request target that tells the server."""
+        return f"client={self.client}&episode={self.episode}&attempt={self.attempt}"
+
+    @property
     def path(self) -> str:
-        """The request target that tells the server."""
-        return f"/herd?client={self.client}&episode={self.episode}&attempt={self.attempt}"
+        """The whole request target of herd's own clients at herd's own server."""
+        return f"/herd?{self.query}"
+
+
+def own_path(identity: Identity) -> str:
+    """The same as a function, which can go to another process."""
+    return identity.path
 
 
 def _path_of(target: str) -> str:

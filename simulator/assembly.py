@@ -14,6 +14,7 @@ from server_stub.outage import OutageKind
 from server_stub.tables import OUTAGES, SERVER, SERVICES, Columns, Schema
 from simulator.accounts import settle_accounts
 from simulator.core.outcomes import Cause, NoticedBy
+from simulator.inference import infer_outages
 from simulator.keys import episode_keys, find, find_last, running_maximum
 from simulator.raw_tables import RAW_TABLES, RawTables
 from simulator.results import (
@@ -54,7 +55,10 @@ def assemble(
     raw = _shifted(raw, -origin)
     if manifest.observed_until is None:
         manifest = manifest.model_copy(update={"observed_until": last - origin})
-    outages = _outages(raw, scenario)
+    if manifest.target is None:
+        outages = _outages(raw, scenario)
+    else:
+        outages = _inferred_outages(raw, scenario, cohort_of)
     disconnects = _disconnects(raw, outages)
     return RunResult(
         manifest=manifest,
@@ -117,6 +121,23 @@ def _outages(raw: RawTables, scenario: Scenario) -> Columns:
     }
     columns = {name: np.append(noted[name], rows) for name, rows in under_way.items()}
     return _table(OUTAGES, columns, by=("outage", "node"))
+
+
+def _inferred_outages(raw: RawTables, scenario: Scenario, cohort_of: NDArray[np.uint16]) -> Columns:
+    """The outages of a server that keeps no record for us, by what its clients saw."""
+    beats = [cohort.heartbeat for cohort in scenario.cohorts]
+    intervals = np.array([0.0 if beat is None else beat.interval for beat in beats])
+    waves = infer_outages(raw.attempts, raw.disconnects, intervals[cohort_of])
+    return as_table(
+        OUTAGES,
+        {
+            "outage": np.arange(len(waves)),
+            "kind": np.full(len(waves), list(OutageKind).index(OutageKind.SERVER_LOST)),
+            "node": np.zeros(len(waves)),
+            "starts_at": np.array([wave.starts_at for wave in waves], dtype=np.float64),
+            "ends_at": np.array([wave.ends_at for wave in waves], dtype=np.float64),
+        },
+    )
 
 
 def _disconnects(raw: RawTables, outages: Columns) -> Columns:

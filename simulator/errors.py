@@ -6,6 +6,7 @@ HerdError
 |   +-- UnknownNameError    a name that nothing answers to, with the nearest that exists
 |   +-- RunDirectoryError   a recorded run cannot be read, or would be overwritten
 |   +-- MachineError        too few file descriptors, ports ...: what is missing and how to get it
+|   +-- TargetError         a server that is not ours: not there, not allowed, or not as described
 +-- RunFailedError          a process of the run died; what was recorded is saved; exit code 1
 +-- AttemptError            an attempt to connect failed; carries its Outcome
     +-- RefusedError, RejectedError, ConnectionResetDuringAttemptError ... see simulator.transport
@@ -59,6 +60,14 @@ class RunDirectoryError(InputError):
 
 class MachineError(InputError):
     """This machine cannot do it as it is set up."""
+
+
+class TargetError(InputError):
+    """A herd cannot be sent at the server that was named; all that is wrong at once."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
 
 
 class RunFailedError(HerdError):

@@ -1,7 +1,7 @@
 """A fleet: many clients in one nursery, assembled at a steady rate, along paths that can be cut."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 import trio
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from server_stub.draws import Purpose, uniform
 from server_stub.outage import on_the_network
+from server_stub.wire import Identity, own_path
 from simulator.client import Client
 from simulator.core.events import Listener
 from simulator.core.outbox import Outbox, Storage, keys_within
@@ -41,6 +42,8 @@ class Fleet:
         listeners: Sequence[Listener] = (),
         storage: Storage | None = None,
         syn_retry_at: Sequence[float] = SYN_RETRY_AT,
+        hold: Callable[[], Awaitable[None]] | None = None,
+        path_of: Callable[[Identity], str] = own_path,
     ) -> None:
         """Gather a fleet.
 
@@ -55,6 +58,8 @@ class Fleet:
             storage: Where operations wait for their acknowledgement; in memory unless given.
             listeners: Others who want to know of every event in a client's life.
             syn_retry_at: Seconds after which a SYN that was lost on a cut path is sent again.
+            hold: Returns when an attempt that is ready may leave; None holds nothing back.
+            path_of: The request target of an attempt.
         """
         self._scenario = scenario
         self._numbers = numbers
@@ -65,6 +70,8 @@ class Fleet:
         self._clients: list[Client] = []
         self._dialling_ends_at = math.inf
         self._begun = trio.Event()
+        self._hold = hold
+        self._path_of = path_of
         self._origin = math.inf
         self._host = host
         self._paths = [Path(syn_retry_at) for _ in scenario.cohorts]
@@ -117,6 +124,8 @@ class Fleet:
             first_due_at=due_at,
             listeners=self._listeners,
             may_dial=self._may_dial,
+            hold=self._hold,
+            path_of=self._path_of,
             outbox=self._outbox(number, cohort),
             probe=(
                 None

@@ -140,22 +140,62 @@ def prepare(scenario: Scenario, machine: Machine, *, n_workers: int) -> tuple[st
         MachineError: It cannot work.
     """
     needed = descriptors_needed(scenario, n_workers=n_workers)
+    fitting = clients_within(machine.max_descriptors, scenario.server)
+    _check_descriptors(needed, machine, n_clients=scenario.n_clients, fitting=fitting)
+    if len(source_addresses(scenario.n_clients, machine)) > 1 and not can_spread():
+        reason = f"{_BEYOND_ONE_ADDRESS} cannot be dialled from"
+        raise _too_few_ports(scenario.n_clients, machine, reason)
+    _allow_descriptors(needed, machine)
+    return tuple(_remarks(scenario, machine))
+
+
+def prepare_clients(
+    n_clients: int, machine: Machine, *, n_workers: int, server: str
+) -> tuple[str | None, ...]:
+    """Check that a fleet fits this machine, raising what limits may be raised.
+
+    Args:
+        n_clients: Size of the fleet.
+        machine: This one.
+        n_workers: Processes that share the fleet.
+        server: Numeric address of a server that is not ours.
+
+    Returns:
+        Addresses to dial from; (None,) for the usual one.
+
+    Raises:
+        MachineError: It cannot work.
+    """
+    needed = -(-n_clients // n_workers) + _SPARE_DESCRIPTORS
+    fitting = n_workers * (machine.max_descriptors - _SPARE_DESCRIPTORS)
+    _check_descriptors(needed, machine, n_clients=n_clients, fitting=fitting)
+    sources = source_addresses(n_clients, machine)
+    if len(sources) > 1 and not (server.startswith("127.") and can_spread()):
+        raise _too_few_ports(n_clients, machine, f"{server} cannot be dialled from several")
+    _allow_descriptors(needed, machine)
+    return sources
+
+
+def _check_descriptors(needed: int, machine: Machine, *, n_clients: int, fitting: int) -> None:
     if needed > machine.max_descriptors:
-        fitting = clients_within(machine.max_descriptors, scenario.server)
         raise MachineError(
-            f"n_clients = {scenario.n_clients}: a process would need {needed} file descriptors, "
+            f"n_clients = {n_clients}: a process would need {needed} file descriptors, "
             f"this machine allows {machine.max_descriptors}; allowed: at most "
             f"{fitting} clients, or a higher limit (ulimit -Hn)"
         )
-    if len(source_addresses(scenario.n_clients, machine)) > 1 and not can_spread():
-        raise MachineError(
-            f"n_clients = {scenario.n_clients}: a source address has {machine.n_ports} ports, and "
-            f"{_BEYOND_ONE_ADDRESS} cannot be dialled from; widen net.ipv4.ip_local_port_range or "
-            f"use at most {machine.n_ports // _PORTS_PER_CLIENT} clients"
-        )
+
+
+def _allow_descriptors(needed: int, machine: Machine) -> None:
     if needed > machine.n_descriptors:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, machine.max_descriptors))
-    return tuple(_remarks(scenario, machine))
+
+
+def _too_few_ports(n_clients: int, machine: Machine, reason: str) -> MachineError:
+    return MachineError(
+        f"n_clients = {n_clients}: a source address has {machine.n_ports} ports, and "
+        f"{reason}; widen net.ipv4.ip_local_port_range or "
+        f"use at most {ports_last_for(machine)} clients"
+    )
 
 
 def can_spread() -> bool:

@@ -22,11 +22,12 @@ _BREAK = 1e-6
 """Seconds from an outage's start to its effects, whose order then is certain."""
 
 
-def rehearse(scenario: Scenario) -> dict[str, Any]:
+def rehearse(scenario: Scenario, *, target: str | None = None) -> dict[str, Any]:
     """The summary of a run with one client per cohort, all of which every outage disconnects.
 
     Args:
         scenario: Its outages and cohorts decide what can be measured.
+        target: The server, if it is not ours: then it leaves no record.
     """
     n_clients = len(scenario.cohorts)
     small = scenario.model_copy(update={"n_clients": n_clients})
@@ -38,13 +39,21 @@ def rehearse(scenario: Scenario) -> dict[str, Any]:
             _outage_for(client, window, rows)
     rows["outages"] = list(_outage_rows(scenario.windows))
     instants = (0.0, *(window.starts_at for window in scenario.windows), scenario.horizon)
-    rows["server"] = [(at, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1) for at in instants]
-    rows["services"] = [(at, 0.0) for at in instants]
-    rows["tallies"] = [(client, 0, 0) for client in range(n_clients)]
+    if target is None:
+        rows["server"] = [(at, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1) for at in instants]
+        rows["services"] = [(at, 0.0) for at in instants]
+        rows["tallies"] = [(client, 0, 0) for client in range(n_clients)]
+    else:
+        rows["losses"].clear()
     result = assemble(
         RawTables(**{name: _columns(schema, rows[name]) for name, schema in RAW_TABLES.items()}),
         manifest=first_manifest(
-            small, "live", origin=0.0, observed_until=scenario.horizon, complete=True
+            small,
+            "live",
+            origin=0.0,
+            observed_until=scenario.horizon,
+            complete=True,
+            target=target,
         ),
         scenario=small,
         cohort_of=np.arange(n_clients, dtype=np.uint16),

@@ -5,6 +5,7 @@ seconds on one clock, 0 being the moment at which the whole fleet was connected.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -107,6 +108,26 @@ class Thresholds(BaseModel):
     machine's own."""
 
 
+class Restart(BaseModel):
+    """One run of the command that restarts a server which is not ours; on the run's clock."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    due_at: float
+    started_at: float
+    ended_at: float | None = None
+    """None if it was still running at the end of the run, which ended it."""
+    exit_code: int | None = None
+    """Of the shell; negative for a signal, None if it was still running."""
+    output: str
+    """File within the run directory that holds what it printed."""
+
+    @property
+    def failed(self) -> bool:
+        """Did it end by itself, and say that it had not done what it should?"""
+        return self.exit_code not in (None, 0)
+
+
 class Manifest(BaseModel):
     """Where a result came from and how far it can be trusted; fields it does not know pass by."""
 
@@ -140,6 +161,12 @@ class Manifest(BaseModel):
     ended_because: str = ""
     n_workers: int = 0
     """Client processes."""
+    target: str | None = None
+    """URL of the server, without its query, if that was not ours."""
+    restart_command: str | None = None
+    restarts: tuple[Restart, ...] = ()
+    n_held_back: int = 0
+    """Attempts that a ceiling on connects per second has kept waiting, after t = 0."""
     notes: Sequence[str] = ()
     unmeasured: Sequence[str] = ()
     """Metrics that nobody could observe, though the tables may hold something like them."""
@@ -157,6 +184,11 @@ class RunResult:
     outages: Columns
     server: Columns
     services: Columns
+
+    @property
+    def capacity(self) -> float:
+        """Handshakes per second that the server can serve; NaN for a server that is not ours."""
+        return math.nan if self.manifest.target is not None else self.scenario.server.capacity
 
     def table(self, name: str) -> Columns:
         """The columns of a table by its name."""

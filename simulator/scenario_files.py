@@ -10,6 +10,8 @@ from simulator.errors import Problem, ScenarioError, UnknownNameError
 from simulator.scenario import Scenario, parse
 
 DEFAULT = "restart"
+AT_TARGET = "own-server"
+"""The scenario for a server that is not herd's, unless one is named."""
 _POLICIES = ("policy", "compare")
 """Fields that hold policies, by name or as tables."""
 

@@ -1,5 +1,6 @@
 """The storm: how many attempts per second each policy makes, and what becomes of them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,8 @@ _STACKED = 5
 """Panels that are stacked at most; more of them stand side by side."""
 _GRID_HEIGHT = 1.9
 """Inches; of panels that do."""
+_LOWEST_SCALE = 1.0
+"""Attempts per second that a panel shows at least, even if none were made."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -46,7 +49,8 @@ class StormPanel:
     frame: TimeFrame
     stack: Mapping[Outcome, StepPatch]
     """Attempts per second by outcome, each on top of the one before; those that occur."""
-    capacity: Line2D
+    capacity: Line2D | None
+    """None where it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -104,8 +108,9 @@ def _legend(panels: Sequence[StormPanel]) -> Legend | None:
         return None
     if columns_beside(panels[0].ax) == 1:
         return legend_under_axes(panels[-1].ax, in_order)
-    capacity = panels[0].capacity
-    return legend_under_figure(root_figure(panels[0].ax), [*in_order, capacity])
+    if panels[0].capacity is not None:
+        in_order.append(panels[0].capacity)
+    return legend_under_figure(root_figure(panels[0].ax), in_order)
 
 
 def _panel(
@@ -117,19 +122,19 @@ def _panel(
     if peak is None:  # Those that found nobody listening have left no trace.
         peak = float(rate.total.max())
     set_title(ax, name, f"peak {per_second(peak)}, {back(result, summary)}")
-    capacity = result.scenario.server.capacity
-    line = ax.axhline(
-        capacity,
-        color=INK,
-        lw=1.2,
-        ls=(0, (4, 2)),
-        label=f"capacity {per_second(capacity)}",
-    )
-    if columns_beside(ax) == 1:
-        _name_capacity(ax, capacity)
+    capacity = None if math.isnan(result.capacity) else _mark_capacity(ax, result.capacity)
     layers = dict(zip(Outcome, rate.by_outcome, strict=True))
     stack = stack_steps(ax, rate.edges, layers, OUTCOME_COLOURS, OUTCOME_WORDS)
-    return StormPanel(ax=ax, frame=frame, stack=stack, capacity=line)
+    return StormPanel(ax=ax, frame=frame, stack=stack, capacity=capacity)
+
+
+def _mark_capacity(ax: Axes, capacity: float) -> Line2D:
+    """A line, and where there is room beside the panel what it is."""
+    if columns_beside(ax) == 1:
+        _name_capacity(ax, capacity)
+    return ax.axhline(
+        capacity, color=INK, lw=1.2, ls=(0, (4, 2)), label=f"capacity {per_second(capacity)}"
+    )
 
 
 def _name_capacity(ax: Axes, capacity: float) -> None:
@@ -152,6 +157,7 @@ def _scale_rates(
     """Give all panels one square-root scale up to the highest rate or capacity."""
     highest = max(
         *(float(rate.total.max()) for rate in rates.values()),
-        *(result.scenario.server.capacity for result in results.values()),
+        *(result.capacity for result in results.values() if not math.isnan(result.capacity)),
+        _LOWEST_SCALE,
     )
     set_rate_scale(axes, highest)

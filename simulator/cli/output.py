@@ -107,14 +107,23 @@ def main_numbers(summary: Summary) -> Iterator[tuple[str, str]]:
 def verdict_in_words(summary: Summary, manifest: Manifest) -> str:
     """Whether the figures can be trusted and, if not, what to change."""
     limits = manifest.verdict_thresholds
+    is_ours = manifest.target is None
     if summary["cut_short"]:
         return f"The verdict on the recorded part is {summary['verdict']}."
     if manifest.engine == "serve":
         return _server_verdict(summary, manifest)
     if summary["verdict"] == "ok":
         return (
-            f"The verdict is ok: clients and server kept up with the schedule "
-            f"(99 % within {1000 * limits.ok:,.0f} ms), so the figures show the policy."
+            f"The verdict is ok: {'clients and server' if is_ours else 'the clients'} kept up with "
+            f"the schedule (99 % within {1000 * limits.ok:,.0f} ms), so the figures show the policy"
+            f"{'.' if is_ours else ' and your server. It rests on the clients alone.'}"
+        )
+    if manifest.n_held_back:
+        return (
+            f"The verdict is {summary['verdict']}: over 1 % was more than "
+            f"{1000 * limits.ok:,.0f} ms late, and the ceiling on connects held "
+            f"{manifest.n_held_back:,} attempts back, so the figures show that ceiling. Try fewer "
+            f"clients, longer delays or a higher --max-connects."
         )
     faster = "" if manifest.transport == "wsproto" else ", the faster transport (wsproto)"
     return (

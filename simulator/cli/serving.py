@@ -21,7 +21,7 @@ from simulator.errors import InputError
 from simulator.experiment import new_directory
 from simulator.metrics import summarise
 from simulator.scenario import Scenario
-from simulator.scenario_files import load_scenario
+from simulator.scenario_files import DEFAULT, load_scenario
 from simulator.serving.ports import http_is_installed, http_missing
 from simulator.serving.session import Served
 from simulator.serving.session import serve as conduct
@@ -85,7 +85,7 @@ def _prepare(asked: AskedToServe) -> tuple[Scenario, Terms]:
     """
     mistakes = Mistakes()
     scenario = mistakes.caught(
-        partial(load_scenario, asked.scenario, changes=list(_changes(asked)))
+        partial(load_scenario, asked.scenario or DEFAULT, changes=list(_changes(asked)))
     )
     for check in (_check_changes, _check_http, _check_numbers):
         mistakes.caught(partial(check, asked))

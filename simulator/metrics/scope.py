@@ -44,7 +44,7 @@ class Scope:
     outages: Columns
     services: Columns
     capacity: float
-    """Handshakes per second."""
+    """Handshakes per second; NaN where it is not known."""
     is_metastable: bool | None
     """None where it cannot be told."""
     limits: Thresholds
@@ -128,7 +128,7 @@ class Observation:
             server=select(result.server, result.server["at"] >= 0),
             outages=result.outages,
             services=select(result.services, result.services["at"] >= 0),
-            capacity=result.scenario.server.capacity,
+            capacity=result.capacity,
             is_metastable=False,
             limits=result.manifest.verdict_thresholds,
             has_server_record=result.server["at"].size > 0,

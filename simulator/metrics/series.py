@@ -4,6 +4,7 @@ Every series begins at t = 0, when the whole fleet is connected; the ramp before
 What the fleet is doing is in `simulator.metrics.states`.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,10 +140,15 @@ def raster_points(result: RunResult) -> Raster:
 
 
 def fastest_recoveries(result: RunResult) -> tuple[FastestRecovery, ...]:
-    """For each outage that ended within the observation: how fast it could have been overcome."""
+    """For each outage that ended within the observation: how fast it could have been overcome.
+
+    None where nobody knows the server's capacity.
+    """
+    if math.isnan(result.capacity):
+        return ()
     end = end_of_observation(result)
     connected = share_connected(result)
-    shares_per_second = result.scenario.server.capacity / result.clients["client"].size
+    shares_per_second = result.capacity / result.clients["client"].size
     ended = [span.ends_at for span in spans_of(result, end) if span.ends_at <= end]
     steps = np.searchsorted(connected.edges[:-1], ended, side="right") - 1
     return tuple(

@@ -198,7 +198,7 @@ METRICS: Mapping[str, Metric] = {
     "peak_backlog": _peak_backlog,
     "wasted_share": _wasted_share,
     "goodput_after_outage": _goodput_after_outage,
-    "binding_stage": lambda _: "handshake",
+    "binding_stage": lambda scope: None if math.isnan(scope.capacity) else "handshake",
     "metastable": lambda scope: scope.is_metastable,
     "generator_lag_p99": partial(_generator_lag, share=0.99),
     "generator_lag_max": partial(_generator_lag, share=1.0),

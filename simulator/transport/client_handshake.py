@@ -5,11 +5,13 @@ so it is written out here; an answer of 101 is checked here (RFC 6455, 4.1), and
 is left to h11. Having wsproto and h11 do all of it cost a fifth of a whole connect.
 """
 
+from collections.abc import Sequence
+
 import h11
 from wsproto.connection import Connection, ConnectionType
 from wsproto.utilities import RemoteProtocolError, generate_accept_token, generate_nonce
 
-from simulator.transport.seam import rejection
+from simulator.transport.seam import Headers, rejection
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LONGEST_HEAD = 16_384
@@ -19,11 +21,23 @@ _LONGEST_HEAD = 16_384
 class ClientHandshake:
     """One upgrade request, and what the server's answer means."""
 
-    __slots__ = ("_answer", "_host", "_nonce", "_path")
+    __slots__ = ("_answer", "_headers", "_host", "_nonce", "_path", "_subprotocols")
 
-    def __init__(self, host: str, path: str) -> None:
+    def __init__(
+        self, host: str, path: str, headers: Headers = (), subprotocols: Sequence[str] = ()
+    ) -> None:
+        """Prepare a request.
+
+        Args:
+            host: For the Host header.
+            path: The request target.
+            headers: Further ones.
+            subprotocols: Those that the client speaks, the preferred one first.
+        """
         self._host = host
         self._path = path
+        self._headers = headers
+        self._subprotocols = subprotocols
         self._nonce = generate_nonce()
         self._answer = b""
 
@@ -36,8 +50,15 @@ class ClientHandshake:
             "Connection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {self._nonce.decode('ascii')}\r\n"
             "Sec-WebSocket-Version: 13\r\n"
+            f"{self._further_lines()}"
             "\r\n"
         ).encode("ascii")
+
+    def _further_lines(self) -> str:
+        lines = [f"{name}: {value}\r\n" for name, value in self._headers]
+        if self._subprotocols:
+            lines.append(f"Sec-WebSocket-Protocol: {', '.join(self._subprotocols)}\r\n")
+        return "".join(lines)
 
     def receive(self, data: bytes) -> Connection | None:
         """Take in a part of the answer.
@@ -74,6 +95,11 @@ class ClientHandshake:
             or headers.get(b"sec-websocket-accept") != generate_accept_token(self._nonce)
         ):
             raise RemoteProtocolError("a 101 that does not accept this upgrade")
+        if b"sec-websocket-extensions" in headers:
+            raise RemoteProtocolError("a 101 with an extension that was not asked for")
+        chosen = headers.get(b"sec-websocket-protocol")
+        if chosen is not None and chosen.decode("latin-1") not in self._subprotocols:
+            raise RemoteProtocolError("a 101 with a subprotocol that was not asked for")
 
     def _raise_rejection(self) -> None:
         """Read an answer that is not 101; returns while it is incomplete."""

@@ -1,7 +1,7 @@
 """WebSocket by trio-websocket, behind a stream that notices how it ends."""
 
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 
@@ -17,6 +17,7 @@ from simulator.transport.seam import (
     AttemptFailedError,
     ConnectionLostError,
     Dial,
+    Headers,
     attempt_error,
     loss_error,
     rejection,
@@ -26,9 +27,13 @@ from simulator.transport.seam import (
 class TrioWebSocketTransport:
     """WebSocket by trio-websocket, with a nursery of its own for every attempt."""
 
-    def __init__(self, dial: Dial, host: str) -> None:
+    def __init__(
+        self, dial: Dial, host: str, *, headers: Headers = (), subprotocols: Sequence[str] = ()
+    ) -> None:
         self._dial = dial
         self._host = host
+        self._headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
+        self._subprotocols = subprotocols
 
     @asynccontextmanager
     async def connect(self, path: str) -> AsyncIterator["TrioWebSocketConnection"]:
@@ -47,6 +52,8 @@ class TrioWebSocketTransport:
                     stream,  # type: ignore[arg-type] # any stream will do
                     self._host,
                     path,
+                    subprotocols=self._subprotocols or None,
+                    extra_headers=self._headers,
                 )
                 stream.on_end = None
                 yield TrioWebSocketConnection(stream, connection, nursery)

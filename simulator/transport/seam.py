@@ -28,8 +28,11 @@ from simulator.core.backoff import LONGEST_DELAY
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.errors import HerdError
 
+NORMAL_CLOSURE = int(CloseReason.NORMAL_CLOSURE)
 ABNORMAL_CLOSURE = int(CloseReason.ABNORMAL_CLOSURE)
 
+Headers = Sequence[tuple[str, str]]
+"""Names and values of headers."""
 Dial = Callable[[], Awaitable[Stream]]
 """Opens a byte stream to the server, or fails with the operating system's error."""
 
@@ -102,6 +105,22 @@ class Transport(Protocol):
         """A connection for the length of a context.
 
         Entering raises AttemptFailedError when there is none to be had.
+        """
+
+
+class TransportMaker(Protocol):
+    """Makes a transport."""
+
+    def __call__(
+        self, dial: Dial, host: str, *, headers: Headers = (), subprotocols: Sequence[str] = ()
+    ) -> Transport:
+        """A transport.
+
+        Args:
+            dial: The way to the server.
+            host: For the Host header.
+            headers: Further ones, for every upgrade request.
+            subprotocols: Those that the client speaks, the preferred one first.
         """
 
 

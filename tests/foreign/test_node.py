@@ -17,11 +17,11 @@ from simulator.serving.ports import AUTHORITY
 SOURCES = Path(__file__).parent / "node"
 N_CLIENTS = 20
 MIN_DELAY, GROWTH = 0.3, 4.0
-"""Seconds before the first attempt after a loss, and how many times as long each further delay is."""
+"""Seconds before the first attempt after a loss, and how many times as long each further one is."""
 DOWN_FOR = 0.9
 """Seconds; the first attempt, after 0.3 s, is in vain."""
 SECOND, THIRD = MIN_DELAY * (1 + GROWTH), MIN_DELAY * (1 + GROWTH + GROWTH**2)
-"""Seconds after a loss at which these attempts are made; a busy machine may be late, never early."""
+"""Seconds after a loss at which these attempts are made; a busy machine is late, never early."""
 
 
 def command(name):

@@ -77,6 +77,14 @@ class TestStorm:
         assert "outage" not in words
         assert "network down for 2.0 s" in storm.figure.get_suptitle()
 
+    def test_draws_no_capacity_that_nobody_knows(self, lockstep):
+        """A server that is not herd's does not tell it; the scale then fits the attempts."""
+        manifest = {"target": "ws://localhost:8000/"}
+        panel = plot_storm({"fixed": lockstep(server=False, manifest=manifest)}).panels["fixed"]
+        assert panel.capacity is None
+        assert not any("capacity" in text.get_text() for text in panel.ax.texts)
+        assert panel.ax.get_ylim()[1] == pytest.approx(1.35 * 200)
+
     def test_says_what_is_seen_in_numbers(self, pair):
         """A title names the policy, its peak and how far its herd came back."""
         storm = plot_storm(pair)
@@ -143,6 +151,13 @@ class TestRecovery:
             np.testing.assert_allclose(curve.get_ydata()[:-1], connected.share)
             assert curve.get_drawstyle() == "steps-post"
             assert curve.get_color() == colours[name]
+
+    def test_draws_no_floor_without_a_capacity(self, lockstep):
+        """How fast it could have been is not known of a server that is not herd's."""
+        manifest = {"target": "ws://localhost:8000/"}
+        drawn = plot_recovery({"fixed": lockstep(server=False, manifest=manifest)})
+        assert drawn.floors == ()
+        assert len(labels(drawn.legend)) == 1
 
     def test_draws_the_floor_from_the_end_of_the_outage(self, pair):
         """20 clients at 10 per second: from nobody at 4 s to everybody at 6 s."""

@@ -1,6 +1,11 @@
-"""A run written down in a few lines."""
+"""A run written down in a few lines, and a server that is not herd's."""
 
+import signal
+import socket
+import subprocess
+import sys
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,3 +172,61 @@ class Herd:
 def herd():
     """Begin a run: `herd(n_clients).outage(...).loses(...).tries(...).result()`."""
     return Herd
+
+
+class ForeignServer:
+    """The process of `websockets_server.py`, through all its restarts."""
+
+    def __init__(self, host="127.0.0.1", certificate=None):
+        self.host = host
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.bind((host, 0))
+            self.port = probe.getsockname()[1]
+        self.certificate = certificate
+        self.process = None
+
+    @property
+    def command(self):
+        """How it is started."""
+        script = str(Path(__file__).with_name("websockets_server.py"))
+        certificate = [] if self.certificate is None else [str(self.certificate)]
+        return [sys.executable, script, self.host, str(self.port), *certificate]
+
+    @property
+    def url(self):
+        """Where a herd finds it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"ws{'s' * bool(self.certificate)}://{host}:{self.port}/chat?room=1"
+
+    def start(self):
+        """Start it, and wait until it listens."""
+        self.process = subprocess.Popen(
+            self.command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert self.process.stdout.readline() == b"listening\n"
+
+    def tell(self, number):
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def end(self, number=signal.SIGKILL):
+        """End it, and wait until it has ended; one that does not run is no matter."""
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait()
+            self.process.stdout.close()
+            self.process = None
+
+
+@pytest.fixture
+def foreign_server():
+    """Servers that are not herd's: `foreign_server(host, certificate).start()`."""
+    servers = []
+
+    def make(*arguments):
+        servers.append(ForeignServer(*arguments))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.end()

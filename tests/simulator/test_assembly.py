@@ -7,6 +7,7 @@ from simulator.assembly import assemble
 from simulator.core.cohorts import deal_cohorts
 from simulator.core.outcomes import Cause, NoticedBy, Outcome
 from simulator.raw_tables import RawTables
+from simulator.scenario import HeartbeatConfig
 
 CLOCKS = pytest.mark.parametrize("origin", [0.0, 5000.0, 123456.789])
 
@@ -197,3 +198,45 @@ def test_tables_are_read_only(herd):
         attempts["client"][0] = 5
     with pytest.raises(TypeError):
         attempts["client"] = attempts["episode"]
+
+
+# A server that is not ours
+
+
+ELSEWHERE = {"target": "ws://localhost:8000/chat"}
+
+
+def test_the_outages_of_a_foreign_server_are_inferred(herd):
+    """The schedule says when a command was due; what the clients saw is what happened."""
+    run = herd(4).outage(2, 6, recorded=False).outage(20, 26, recorded=False)
+    for client in range(4):
+        run.notices(client, 7.5).tries(client, 9 + client)
+    result = run.result(**ELSEWHERE)
+    assert result.to_pandas("outages").to_dict("records") == [
+        {"outage": 0, "kind": "server_lost", "node": 0, "starts_at": 7.5, "ends_at": 9.0}
+    ]
+    assert result.disconnects["outage"].tolist() == [0] * 4
+    assert result.attempts["outage"].tolist() == [-1] * 4 + [0] * 4
+
+
+def test_what_a_foreign_server_broke_counts_from_its_notice(herd):
+    """Nobody else knows; and from no cause but that the server was lost."""
+    run = herd(4)
+    for client in range(4):
+        run.notices(client, 7.5 + client / 10)
+    disconnects = run.result(**ELSEWHERE).disconnects
+    assert disconnects["broke_at"].tolist() == disconnects["noticed_at"].tolist()
+    assert set(disconnects["cause"]) == {Cause.SERVER_LOST}
+
+
+def test_the_heartbeats_of_a_cohort_tell_how_long_its_silence_takes(herd):
+    """Clients that ping every 30 s notice a hang over half a minute, and it is one outage."""
+    beats = {"heartbeat": HeartbeatConfig(interval=30.0, timeout=5.0)}
+    run = herd(4, **beats)
+    for client in range(4):
+        run.notices(client, 10 + 8 * client, by=NoticedBy.HEARTBEAT).tries(client, 40)
+    assert run.result(**ELSEWHERE).outages["starts_at"].tolist() == [10]
+    run = herd(4, heartbeat=None)
+    for client in range(4):
+        run.notices(client, 10 + 8 * client, by=NoticedBy.RESET).tries(client, 11 + 8 * client)
+    assert run.result(**ELSEWHERE).outages["starts_at"].tolist() == []

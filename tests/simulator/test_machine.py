@@ -7,7 +7,14 @@ import pytest
 
 from server_stub.config import ServerConfig
 from simulator.errors import MachineError
-from simulator.machine import Machine, descriptors_needed, inspect, prepare, source_addresses
+from simulator.machine import (
+    Machine,
+    descriptors_needed,
+    inspect,
+    prepare,
+    prepare_clients,
+    source_addresses,
+)
 from simulator.scenario import Scenario
 
 MACHINE = Machine(
@@ -156,3 +163,19 @@ def test_this_machine_can_be_looked_at():
     assert 0 < here.n_descriptors <= here.max_descriptors
     assert 0 < here.first_port < here.last_port < 65_536
     assert here.settings()["syn_retry_at"].startswith("1 ")
+
+
+def test_the_clients_of_a_foreign_server_need_descriptors_for_themselves(raised):
+    """Its own are its own affair."""
+    assert prepare_clients(1000, MACHINE, n_workers=2, server="127.0.0.1") == (None,)
+    assert raised == []
+    with pytest.raises(MachineError, match="at most 39744 clients"):
+        prepare_clients(50_000, MACHINE, n_workers=2, server="127.0.0.1")
+
+
+@pytest.mark.parametrize("server", ["::1", "192.0.2.7"])
+def test_only_ipv4_loopback_can_be_dialled_from_many_addresses(raised, server):
+    """Elsewhere the source ports of one address are all there are."""
+    assert len(prepare_clients(15_000, MACHINE, n_workers=2, server="127.0.0.1")) > 1
+    with pytest.raises(MachineError, match=f"{server} cannot be dialled from several"):
+        prepare_clients(15_000, MACHINE, n_workers=2, server=server)

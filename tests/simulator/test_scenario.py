@@ -264,6 +264,12 @@ def test_a_scenario_written_as_toml_reads_back_the_same(scenario):
             "allowed: one of 'graceful', 'crash', 'freeze' or 'network'",
         ),
         (
+            'outage = [{starts_at = 1.0, down_for = 1.0, kind = "server_lost"}]',
+            "outage.0.kind",
+            "'server_lost'",
+            "allowed: one of 'graceful', 'crash', 'freeze' or 'network'",
+        ),
+        (
             "outage = [{starts_at = 1.0, down_for = 1.0, count = 3}]",
             "outage.0",
             "",

@@ -22,6 +22,10 @@ class FleetProgress:
     n_attempts: int = 0
     n_connects: int = 0
     n_gave_up: int = 0
+    n_held: int = 0
+    """Attempts that a ceiling on connects per second has kept waiting."""
+    longest_hold: float = 0.0
+    """Seconds."""
 
 
 @dataclass(frozen=True, slots=True)

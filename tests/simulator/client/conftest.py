@@ -97,7 +97,9 @@ class World:
         events = []
         listeners = settings.pop("listeners", ())
         options = {
-            name: settings.pop(name) for name in ("may_dial", "first_due_at") if name in settings
+            name: settings.pop(name)
+            for name in ("may_dial", "first_due_at", "hold", "path_of")
+            if name in settings
         }
         config = ClientConfig(
             **{"policy": BASIC["fixed"], "connect_timeout": 2.0, "rtt": RTT, "heartbeat": None}

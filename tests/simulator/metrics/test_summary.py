@@ -245,3 +245,30 @@ def test_collapse_shows_in_the_summary(herd):
     assert summary["wasted_share"] == 1
     assert summary["goodput_after_outage"] == 0
     assert summary["amplification"] == 29
+
+
+def test_of_a_foreign_server_only_its_clients_are_known(herd):
+    """What rests on a server's record, or on its capacity, is unmeasured; the rest is not."""
+    run = herd(4, event_rate=1.0, sync="delta", operation_rate=1.0)
+    for client in range(4):
+        run.notices(client, 2.0).tries(client, 7.0 + client).account(client)
+    summary = summarise(run.result(target="ws://localhost:8000/"))
+    assert set(summary["unmeasured"]) - OF_CLIENTS == {
+        *("peak_arrival_rate_up_1s", "detection_time_p50", "detection_time_p99", "peak_backlog"),
+        *("wasted_share", "metastable", "server_lag_p99", "floor", "binding_stage"),
+    }
+    assert set(summary["unmeasured"]) >= OF_CLIENTS
+    assert summary["recovered_share"] == 1.0
+    assert summary["time_to_recovery_p100"] == 3.0
+    assert summary["goodput_after_outage"] == pytest.approx(4 / 3)
+    assert summary["verdict"] == "ok"
+    assert summary["outages"]["0"]["floor"] is None
+
+
+def test_at_a_foreign_server_the_clients_lag_decides(herd):
+    """Attempts that a ceiling holds back start late, and that is the verdict."""
+    run = herd(4)
+    for client in range(4):
+        run.notices(client, 2.0).tries(client, 7.0, started_at=6.0, due_at=3.0)
+    summary = summarise(run.result(target="ws://localhost:8000/"))
+    assert (summary["generator_lag_p99"], summary["verdict"]) == (3.0, "saturated")
