@@ -112,7 +112,7 @@ def _panel(
     frame = frame_time(ax, result, until)
     summary = summarise(result)
     peak = per_second(summary["peak_attempt_rate_100ms"])
-    set_title(ax, name, f"peak {peak}, {back(result, summary)}")
+    set_title(ax, name, f"peak {peak} over 0.1 s, {back(result, summary)}")
     capacity = result.scenario.server.capacity
     line = ax.axhline(
         capacity,
