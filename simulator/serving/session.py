@@ -5,10 +5,11 @@ from pathlib import Path
 
 import trio
 
+from server_stub.problems import Problem
 from simulator import machine
 from simulator.collecting import collected_seldom
 from simulator.engines.live.clock import SharedClock
-from simulator.errors import Problem, ScenarioError
+from simulator.errors import ScenarioError
 from simulator.metrics import summarise
 from simulator.provenance import first_manifest
 from simulator.results import Manifest, RunResult, Thresholds

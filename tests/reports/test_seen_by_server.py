@@ -27,7 +27,7 @@ def test_the_storm_shows_what_arrived(seen):
     storm = plot_storm({"your clients": seen})
     assert storm.figure.get_suptitle().startswith("Attempts that arrived")
     (panel,) = storm.panels.values()
-    assert "peak 200/s, all back within" in panel.ax.get_title(loc="left")
+    assert "peak 200/s over 0.1 s, all back within" in panel.ax.get_title(loc="left")
 
 
 def test_the_raster_counts_what_arrived(seen):
