@@ -116,7 +116,7 @@ def _panel(
     peak = summary["peak_attempt_rate_100ms"]
     if peak is None:  # Those that found nobody listening have left no trace.
         peak = float(rate.total.max())
-    set_title(ax, name, f"peak {per_second(peak)}, {back(result, summary)}")
+    set_title(ax, name, f"peak {per_second(peak)} over 0.1 s, {back(result, summary)}")
     capacity = result.scenario.server.capacity
     line = ax.axhline(
         capacity,

@@ -78,12 +78,12 @@ class TestStorm:
         assert "network down for 2.0 s" in storm.figure.get_suptitle()
 
     def test_says_what_is_seen_in_numbers(self, pair):
-        """A title names the policy, its peak and how far its herd came back."""
+        """A title names the policy, its peak and its window, and how far the herd came back."""
         storm = plot_storm(pair)
         titles = [panel.ax.get_title(loc="left") for panel in storm.panels.values()]
         assert titles == [
-            "exponential: peak 200/s, all back within 2.0 s",
-            "fixed: peak 200/s, 25 % back after 4.0 s",
+            "exponential: peak 200/s over 0.1 s, all back within 2.0 s",
+            "fixed: peak 200/s over 0.1 s, 25 % back after 4.0 s",
         ]
         assert storm.figure.get_suptitle() == (
             "Attempts to connect: 20 clients, server down for 2.0 s"
