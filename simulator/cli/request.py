@@ -84,6 +84,8 @@ def prepare(asked: Asked, *, several: bool) -> Request:
     if scenario is None:
         mistakes.raise_any()
         raise RuntimeError("there is no scenario, yet nothing is wrong with it")
+    if asked.junit is not None and not (asked.fail_if or scenario.objective):
+        mistakes.caught(partial(_refuse_empty_junit, asked.junit))
     if chosen and not several:
         scenario = scenario.with_policy(chosen[0])
     labels = list(herds_to_compare(scenario, chosen)) if several else _own_label(scenario)
@@ -148,6 +150,13 @@ def _check_junit(path: Path | None) -> None:
         raise InputError(f"--junit = {path}: is a directory; allowed: a file")
     if not path.parent.is_dir():
         raise InputError(f"--junit = {path}: there is no directory {path.parent}")
+
+
+def _refuse_empty_junit(path: Path) -> None:
+    raise InputError(
+        f"--junit = {path}: there is no condition to report on; allowed: together with --fail-if, "
+        "or with a scenario that has an [[objective]]"
+    )
 
 
 def _own_label(scenario: Scenario) -> Sequence[str]:
