@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -22,6 +22,7 @@ from pydantic import ValidationError, model_validator
 
 from server_stub.config import ServerConfig
 from server_stub.outage import Outage, OutageWindow, unfold
+from server_stub.problems import Problem, misfit_error, problems_of
 from server_stub.recorder import ServerRecorder
 from server_stub.server import Server
 from server_stub.settings import Count, Settings
@@ -49,7 +50,11 @@ class StubConfig(Settings):
 
     @model_validator(mode="after")
     def _outages_do_not_overlap(self) -> Self:
-        unfold(self.outage)
+        try:
+            unfold(self.outage)
+        except ValueError as error:
+            overlap = Problem(place="outage", value="", allowed=str(error))
+            raise misfit_error([overlap]) from None
         return self
 
 
@@ -120,7 +125,8 @@ def _read_config(options: argparse.Namespace) -> StubConfig:
         return StubConfig.model_validate(data)
     except ValidationError as error:
         source = options.config or "options"
-        raise _InputError("\n".join(f"{source}: {line}" for line in _mistakes(error))) from None
+        problems = problems_of(error.errors(), StubConfig)
+        raise _InputError("\n".join(f"{source}: {problem}" for problem in problems)) from None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -130,14 +136,6 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise _InputError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _InputError(f"{path}: {error}") from None
-
-
-def _mistakes(error: ValidationError) -> Iterator[str]:
-    for detail in error.errors(include_url=False):
-        place = ".".join(map(str, detail["loc"]))
-        value = "" if isinstance(detail["input"], Mapping | Settings) else f" = {detail['input']!r}"
-        message = detail.get("ctx", {}).get("error", detail["msg"])
-        yield f"{place}{value}: {message}" if place else str(message)
 
 
 def _make_directory(directory: Path | None) -> None:

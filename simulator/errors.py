@@ -11,9 +11,9 @@ HerdError
     +-- RefusedError, RejectedError, ConnectionResetDuringAttemptError ... see simulator.transport
 """
 
-import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from server_stub.problems import Problem, suggest
 
 
 class HerdError(Exception):
@@ -22,19 +22,6 @@ class HerdError(Exception):
 
 class InputError(HerdError):
     """What was asked for cannot be done; the message is one clear line."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Problem:
-    """One mistake in the input: where it stands, what stands there, what is allowed."""
-
-    place: str
-    value: str
-    allowed: str
-
-    def __str__(self) -> str:
-        value = f" = {self.value}" if self.value else ""
-        return f"{self.place}{value}: {self.allowed}"
 
 
 class ScenarioError(InputError):
@@ -72,11 +59,3 @@ def input_error_in(group: BaseExceptionGroup[BaseException]) -> InputError | Non
         if isinstance(found, InputError):
             return found
     return None
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """What could have been meant: the nearest valid name, then all of them."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}valid: {', '.join(names)}"

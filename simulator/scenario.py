@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from server_stub.config import ServerConfig
 from server_stub.outage import Outage, OutageWindow, unfold
+from server_stub.problems import Problem, misfit_error, problems_of, suggest
 from server_stub.settings import (
     Count,
     OrNone,
@@ -30,9 +31,8 @@ from simulator.core.heartbeat import HeartbeatConfig
 from simulator.core.outgoing import OutgoingConfig
 from simulator.core.presets import PRESETS
 from simulator.core.visibility import PageRules
-from simulator.errors import Problem, ScenarioError, suggest
+from simulator.errors import ScenarioError
 from simulator.own_policies import resolve
-from simulator.problems import misfit_error, problems_of
 
 _SHARE_ROUNDING = 1e-6
 """Shares written with few decimals need not add up to 1 exactly."""
@@ -170,10 +170,10 @@ class Scenario(Settings):
 
     def _misfits(self) -> Iterator[Problem]:
         """Settings that are valid each, but not together."""
-        for outage in self.outage:
+        for index, outage in enumerate(self.outage):
             if outage.starts_at >= self.horizon:
                 yield Problem(
-                    place="outage.starts_at",
+                    place=f"outage.{index}.starts_at",
                     value=f"{outage.starts_at:g}",
                     allowed=f"past the horizon; allowed: less than horizon = {self.horizon:g}",
                 )
@@ -185,10 +185,10 @@ class Scenario(Settings):
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield Problem(place="cohort.name", value=repr(name), allowed="allowed: each name once")
         known = [cohort.name for cohort in self.cohorts]
-        for outage in self.outage:
+        for index, outage in enumerate(self.outage):
             if outage.cohort is not None and outage.cohort not in known:
                 yield Problem(
-                    place="outage.cohort",
+                    place=f"outage.{index}.cohort",
                     value=repr(outage.cohort),
                     allowed=suggest(outage.cohort, known),
                 )

@@ -6,7 +6,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from simulator.errors import Problem, ScenarioError, UnknownNameError
+from server_stub.problems import Problem
+from simulator.errors import ScenarioError, UnknownNameError
 from simulator.scenario import Scenario, parse
 
 DEFAULT = "restart"

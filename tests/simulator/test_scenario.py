@@ -277,7 +277,7 @@ def test_a_scenario_written_as_toml_reads_back_the_same(scenario):
         ),
         (
             "horizon = 60.0\noutage = [{starts_at = 90.0, down_for = 1.0}]",
-            "outage.starts_at",
+            "outage.0.starts_at",
             "90",
             "past the horizon; allowed: less than horizon = 60",
         ),
@@ -386,7 +386,7 @@ def test_several_mistakes_are_all_reported():
     assert set(found) == {
         "n_clients",
         "transprot",
-        "outage.starts_at",
+        "outage.0.starts_at",
         "client.policy",
         "client.rtt",
         "server.workers",
