@@ -5,7 +5,6 @@ before its payload, invalid UTF-8 at its first byte). It holds no more than a fr
 control frame's payload; the parts of a message are put together here, up to a limit.
 """
 
-import io
 from collections.abc import Iterator
 
 from wsproto.connection import Connection, ConnectionState
@@ -29,7 +28,7 @@ class ViolationError(Exception):
 class Incoming:
     """One side of a connection: what is heard on it."""
 
-    __slots__ = ("_max_message_bytes", "_n_bytes", "_parts", "_protocol")
+    __slots__ = ("_max_message_bytes", "_parts", "_protocol")
 
     def __init__(self, protocol: Connection, *, max_message_bytes: int) -> None:
         """Begin to listen.
@@ -40,8 +39,7 @@ class Incoming:
         """
         self._protocol = protocol
         self._max_message_bytes = max_message_bytes
-        self._parts: io.StringIO | io.BytesIO | None = None
-        self._n_bytes = 0
+        self._parts: bytearray | None = None
 
     @property
     def is_mid_message(self) -> bool:
@@ -68,39 +66,26 @@ class Incoming:
 
     def _whole(self, part: TextMessage | BytesMessage) -> TextMessage | BytesMessage | None:
         """The message that this part completes."""
-        self._n_bytes += _size(part.data)
-        if self._n_bytes > self._max_message_bytes:
+        if part.message_finished and self._parts is None:
+            self._check(_size(part.data))
+            return part
+        # Bytes, also of a text: a list of its parts could take many times as much memory.
+        if self._parts is None:
+            self._parts = bytearray()
+        self._parts += part.data.encode() if isinstance(part, TextMessage) else part.data
+        self._check(len(self._parts))
+        if not part.message_finished:
+            return None
+        parts, self._parts = self._parts, None
+        if isinstance(part, TextMessage):
+            return TextMessage(data=parts.decode())
+        return BytesMessage(data=bytes(parts))
+
+    def _check(self, n_bytes: int) -> None:
+        if n_bytes > self._max_message_bytes:
             raise ViolationError(
                 CloseReason.MESSAGE_TOO_BIG, f"more than {self._max_message_bytes} bytes"
             )
-        if part.message_finished and self._parts is None:
-            self._n_bytes = 0
-            return part
-        if isinstance(part, TextMessage):
-            return self._add_text(part)
-        return self._add_bytes(part)
-
-    def _add_text(self, part: TextMessage) -> TextMessage | None:
-        parts = self._parts if isinstance(self._parts, io.StringIO) else io.StringIO(newline="")
-        parts.write(part.data)
-        self._parts = parts
-        if not part.message_finished:
-            return None
-        self._forget()
-        return TextMessage(data=parts.getvalue())
-
-    def _add_bytes(self, part: BytesMessage) -> BytesMessage | None:
-        parts = self._parts if isinstance(self._parts, io.BytesIO) else io.BytesIO()
-        parts.write(part.data)
-        self._parts = parts
-        if not part.message_finished:
-            return None
-        self._forget()
-        return BytesMessage(data=parts.getvalue())
-
-    def _forget(self) -> None:
-        self._parts = None
-        self._n_bytes = 0
 
 
 def _size(data: str | bytes | bytearray) -> int:
