@@ -16,7 +16,7 @@ from server_stub.streams import Stream
 from server_stub.topics import Topics
 from server_stub.wire import APPLICATION_PING, APPLICATION_PONG, RouteKind
 
-FRAMES_PER_TURN = 64
+FRAMES_PER_TURN = 16
 """Frames of one peer that are dealt with before the others get a turn: a flood of pings or of tiny
 messages, thousands of which arrive in one piece, delays them no more than that."""
 
@@ -68,7 +68,6 @@ class Talk:
             for number, event in enumerate(session.hear(data), start=1):
                 if number % FRAMES_PER_TURN == 0:
                     await trio.lowlevel.checkpoint()
-                    await self._thawed.passed()
                 match event:
                     case CloseConnection(code=code):
                         session.ends(Ending.CLOSED, code)
@@ -78,7 +77,8 @@ class Talk:
                         session.say(event.response())
                     case TextMessage() | BytesMessage():
                         self._answer(session, event)
-            await session.caught_up()  # Who does not listen is not listened to.
+                await session.caught_up()  # Who does not listen is not listened to.
+                await self._thawed.passed()
         session.ends(Ending.EOF)
 
     async def _hear_in_time(self, session: Session) -> bytes:

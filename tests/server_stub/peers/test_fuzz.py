@@ -100,14 +100,14 @@ def heard(bits):
     return events, code
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(bits=pieces(talk))
 def test_however_bytes_are_cut_the_same_is_heard(bits):
     """Messages, pings, and what is wrong with the rest."""
     assert heard(bits) == heard([b"".join(bits)])
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(bits=pieces(knock | st.binary(max_size=200)))
 def test_a_request_has_one_of_few_outcomes(bits):
     """It is accepted, turned away with a proper answer, or left."""
@@ -162,7 +162,7 @@ async def play(port, knocks, words, ending, is_hasty):
         pass
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(peers=st.lists(scripts, min_size=1, max_size=4))
 def test_no_peers_can_end_the_server(peers):
     """Each gets what it asks for or is cut off; a good client is served after all of them."""
