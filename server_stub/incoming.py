@@ -8,7 +8,7 @@ control frame's payload; the parts of a message are put together here, up to a l
 from collections.abc import Iterator
 
 from wsproto.connection import Connection, ConnectionState
-from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 from wsproto.frame_protocol import CloseReason
 
 Said = TextMessage | BytesMessage | Ping | Pong | CloseConnection
@@ -54,15 +54,24 @@ class Incoming:
         """
         self._protocol.receive_data(data)
         for event in self._protocol.events():
-            match event:
-                case TextMessage() | BytesMessage():
-                    if (whole := self._whole(event)) is not None:
-                        yield whole
-                case CloseConnection(code=code, reason=reason) if self._protocol.state in _OPEN:
-                    # Not a close frame: the parser gives up, and says what for.
-                    raise ViolationError(CloseReason(code), reason or "")
-                case Ping() | Pong() | CloseConnection():
-                    yield event
+            if (said := self.take(event)) is not None:
+                yield said
+
+    def take(self, event: Event) -> Said | None:
+        """What the peer has said, by one event of the protocol; None for a part of a message.
+
+        Raises:
+            ViolationError: Something that it must not say; nothing that follows counts.
+        """
+        match event:
+            case TextMessage() | BytesMessage():
+                return self._whole(event)
+            case CloseConnection(code=code, reason=reason) if self._protocol.state in _OPEN:
+                # Not a close frame: the parser gives up, and says what for.
+                raise ViolationError(CloseReason(code), reason or "")
+            case Ping() | Pong() | CloseConnection():
+                return event
+        return None
 
     def _whole(self, part: TextMessage | BytesMessage) -> TextMessage | BytesMessage | None:
         """The message that this part completes."""
