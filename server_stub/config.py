@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from server_stub.history import HistoryConfig
 from server_stub.ledger import LedgerConfig
+from server_stub.limits import Limits
 from server_stub.settings import Count, OrNone, PositiveCount, PositiveSeconds, Seconds, Settings
 
 
@@ -49,6 +50,8 @@ class ServerConfig(Settings):
     "none" for no limit."""
     request_timeout: PositiveSeconds = 10.0
     """How long a peer may take to send its complete upgrade request before it is cut off."""
+    limits: Limits = Limits()
+    """What else one peer may take before it is cut off."""
 
     history: HistoryConfig = HistoryConfig()
     """The events that clients subscribe to."""

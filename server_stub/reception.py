@@ -1,6 +1,7 @@
 """From the accepted socket to the open connection: read the request, queue it, answer it.
 
-Every accepted peer has one task, which owns the peer's stream and is its error boundary.
+Every accepted peer has one task, which owns the peer's stream and is its error boundary. How much
+of the server a peer can take, however bad it is, says `limits`.
 """
 
 import math
@@ -14,14 +15,18 @@ from server_stub.config import ServerConfig
 from server_stub.draws import Purpose, uniform
 from server_stub.gate import Gate
 from server_stub.guests import Answer, Guests
-from server_stub.handshake import MALFORMED, Handshake, PeerLeftError
+from server_stub.handshake import Handshake, PeerLeftError, SilentPeerError
 from server_stub.presence import Presence
 from server_stub.recorder import ServerRecorder
 from server_stub.service import service_time
 from server_stub.session import Session, Spawn
-from server_stub.streams import Port, Stream
+from server_stub.streams import ExhaustedError, Port, Stream
 from server_stub.talk import Talk
+from server_stub.upgrade import BadRequestError
 from server_stub.wire import EVENTS, OVERLOADED, RAMP_EPISODE, Identity, identity_of, route_of
+
+_EXHAUSTED_PAUSE = 0.05
+"""Seconds until the next look whether there is a file descriptor for the peer who waits."""
 
 
 class Reception:
@@ -66,28 +71,86 @@ class Reception:
             with trio.CancelScope() as self._accepting:
                 while True:
                     await self._clerk.has_room.passed()
-                    stream = await port.accept()
+                    stream = await self._next_peer(port)
+                    if self._presence.n_strangers >= self._config.limits.max_unread:
+                        self._make_room()
                     self._presence.unread[stream] = None
                     self._clerk.changed(trio.current_time())
                     nursery.start_soon(self._receive_peer, stream, nursery.start_soon)
 
+    async def _next_peer(self, port: Port) -> Stream:
+        while True:
+            try:
+                return await port.accept()
+            except ExhaustedError:
+                if not self._make_room():
+                    await trio.sleep(_EXHAUSTED_PAUSE)
+
+    def _make_room(self) -> bool:
+        """Drop the peer who has been silent longest; whether there was one."""
+        has_kept_silent = not self._presence.leaving
+        is_gone = self._presence.reset_oldest_stranger()
+        if is_gone and has_kept_silent:
+            self._recorder.count(trio.current_time(), "malformed")
+        return is_gone
+
     async def _receive_peer(self, stream: Stream, spawn: Spawn) -> None:
         """Everything that happens to one peer; whatever it sends ends with it."""
         try:
-            handshake = await self._read_request(stream)
-            if handshake is not None:
-                await self._answer(stream, handshake, spawn)
-        except (*MALFORMED, PeerLeftError, OSError, trio.ClosedResourceError):
+            last_words = await self._attend(stream, spawn)
+            if last_words is not None:
+                await self._show_out(stream, last_words)
+        except (PeerLeftError, OSError, trio.ClosedResourceError):
             pass
         finally:
             stream.close()
 
-    async def _read_request(self, stream: Stream) -> Handshake | None:
-        """What a peer asks for; None if it takes too long, or if the node went down meanwhile."""
-        handshake = None
+    async def _attend(self, stream: Stream, spawn: Spawn) -> bytes | None:
+        """Read a peer's request, and do what it asks for, to the end.
+
+        Returns:
+            What is still to be said to it, if anything (be it that everything has been said) is to
+            be read before the stream is closed.
+        """
         try:
-            with trio.move_on_after(self._config.request_timeout):
-                handshake = await Handshake.read(stream)
+            handshake = await self._read_request(stream)
+        except BadRequestError as bad:
+            self._recorder.count(trio.current_time(), "malformed")
+            return bad.answer()
+        except SilentPeerError:
+            self._recorder.count(trio.current_time(), "malformed")
+            return None
+        if handshake is not None and await self._answer(stream, handshake, spawn):
+            return b""
+        return None
+
+    async def _show_out(self, stream: Stream, last_words: bytes) -> None:
+        """Part with a peer in such a way that it can read our last words."""
+        self._presence.leaving[stream] = None
+        try:
+            with trio.move_on_after(self._config.limits.close_timeout):
+                if last_words:
+                    await stream.send_all(last_words)
+                await stream.linger()
+        finally:
+            await self._thawed.passed()
+            self._presence.leaving.pop(stream, None)
+
+    async def _read_request(self, stream: Stream) -> Handshake | None:
+        """What a peer asks for; None if the node went down meanwhile.
+
+        Raises:
+            BadRequestError: Nothing that could be granted.
+            SilentPeerError: Nothing at all.
+            PeerLeftError: The peer has left.
+            OSError: Likewise.
+        """
+        try:
+            handshake = await Handshake.read(
+                stream,
+                patience=self._config.request_timeout,
+                max_bytes=self._config.limits.max_request_bytes,
+            )
         finally:
             await self._thawed.passed()
             was_reset = stream not in self._presence.unread
@@ -95,10 +158,12 @@ class Reception:
             self._clerk.changed(trio.current_time())
         return None if was_reset else handshake
 
-    async def _answer(self, stream: Stream, handshake: Handshake, spawn: Spawn) -> None:
+    async def _answer(self, stream: Stream, handshake: Handshake, spawn: Spawn) -> bool:
+        """Queue a peer and stay with it to the end; whether our last words are on their way."""
         now = trio.current_time()
         ours = identity_of(handshake.target)
-        session = Session(self._guests.arrives(handshake, ours, now), stream, spawn)
+        who = self._guests.arrives(handshake, ours, now)
+        session = Session(who, stream, spawn, self._config.limits)
         if ours is None:
             session.route = route_of(handshake.target)
         # Herd's clients hear of events from the start, also those that never ask what they missed;
@@ -111,13 +176,16 @@ class Reception:
                 self._recorder.count(now, "admitted")
                 self._presence.sessions[session] = None
             elif not await self._serve(session, handshake, now):
-                return
+                return False
             await self._hold(session, handshake)
         finally:
             self._presence.sessions.pop(session, None)
             now = trio.current_time()
+            if session.offence is not None:
+                self._recorder.count(now, "malformed")
             self._guests.ended(session.identity, *session.ending, now)
             self._clerk.changed(now)
+        return session.has_last_words
 
     async def _serve(self, session: Session, handshake: Handshake, now: float) -> bool:
         """Let a peer through the desk; False when it was turned away or has left."""

@@ -20,7 +20,7 @@ from server_stub.wire import Identity
 INTERVAL = 0.01
 """Seconds per row of the `server` table."""
 
-_COUNTED = ("arrivals", "admitted", "completed", "wasted", "rejected")
+_COUNTED = ("arrivals", "admitted", "completed", "wasted", "rejected", "malformed")
 
 
 class ServerRecorder:
@@ -47,7 +47,7 @@ class ServerRecorder:
         self._peaks: tuple[int, ...] = (0, 0, 0)
 
     def count(self, now: float, what: str) -> None:
-        """One more of `arrivals`, `admitted`, `completed`, `wasted` or `rejected`."""
+        """One more of what the `server` table counts, such as `arrivals`."""
         self._advance(now)
         self._counts[what] += 1
         self.totals[what] += 1

@@ -170,9 +170,7 @@ class Server:
             self._port.refuse()
         else:
             self._port.hold()
-        for stream in self._presence.unread:
-            stream.reset()
-        self._presence.unread.clear()
+        self._presence.reset_strangers()
         graceful = window.kind is OutageKind.GRACEFUL
         for visit in self._clerk.send_away():
             if graceful:

@@ -14,8 +14,13 @@ import trio
 
 _RECEIVE_SIZE = 16_384
 _LINGER_ZERO = struct.pack("ii", 1, 0)
-_NOT_NOW = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EINVAL}
-"""Why accept() may fail for a while: no resources, or (EINVAL) the socket does not listen."""
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE}
+_NOT_NOW = {errno.ENOBUFS, errno.ENOMEM, errno.EINVAL}
+"""Why accept() may fail for a while: no memory, or (EINVAL) the socket does not listen."""
+
+
+class ExhaustedError(Exception):
+    """There is no file descriptor left for another peer, which stays in the queue."""
 
 
 class Stream(Protocol):
@@ -33,6 +38,13 @@ class Stream(Protocol):
 
     async def receive_some(self) -> bytes:
         """Whatever has arrived, waiting for at least one byte; empty when the peer has ended."""
+
+    async def linger(self) -> None:
+        """Send nothing more, and wait for the peer to end; what it still sends is dropped.
+
+        A kernel resets a stream that is closed with data unread, and a reset may overtake what was
+        sent before it. Whoever wants its last words to be read lingers before it closes.
+        """
 
     def close(self) -> None:
         """End it without waiting; the peer sees the end of the stream."""
@@ -54,7 +66,11 @@ class Port(Protocol):
         """Reset the peers that nobody has accepted; new ones queue and wait."""
 
     async def accept(self) -> Stream:
-        """The next peer in the queue, waiting for one; also while the port refuses."""
+        """The next peer in the queue, waiting for one; also while the port refuses.
+
+        Raises:
+            ExhaustedError: There is one, but no file descriptor for it.
+        """
 
     def close(self) -> None:
         """Give the port up."""
@@ -103,6 +119,13 @@ class SocketStream:
                 return self._socket.recv(_RECEIVE_SIZE)
             except BlockingIOError:
                 continue
+
+    async def linger(self) -> None:
+        """Send nothing more, and wait for the peer to end; what it still sends is dropped."""
+        self._check_open()
+        self._socket.shutdown(socket.SHUT_WR)
+        while await self.receive_some():
+            pass
 
     def _check_open(self) -> None:
         if self._socket.fileno() < 0:
@@ -169,8 +192,8 @@ class SocketPort:
     async def accept(self) -> SocketStream:
         """The next peer in the queue, waiting for one; also while the port refuses.
 
-        When this process runs out of file descriptors, the peer stays in the queue until there
-        is one again.
+        Raises:
+            ExhaustedError: There is one, but no file descriptor for it.
         """
         while True:
             if self._socket.fileno() < 0:
@@ -181,6 +204,8 @@ class SocketPort:
             except (BlockingIOError, ConnectionAbortedError, trio.ClosedResourceError):
                 continue
             except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    raise ExhaustedError(error.strerror) from None
                 if error.errno not in _NOT_NOW:
                     raise
                 await trio.sleep(0.05)

@@ -113,6 +113,11 @@ SERVER = Schema(
         Column(name="wasted", dtype="u4", meaning="services finished for a client that had left"),
         Column(name="rejected", dtype="u4", meaning="arrivals turned away (503 or reset)"),
         Column(
+            name="malformed",
+            dtype="u4",
+            meaning="peers cut off for breaking HTTP, RFC 6455 or a limit",
+        ),
+        Column(
             name="dropped",
             dtype="f8",
             meaning="SYNs the kernel dropped; NaN where that cannot be seen",

@@ -115,14 +115,23 @@ class TlsStream:
                 return b""
             self._take(await self._stream.receive_some())
 
+    async def linger(self) -> None:
+        """Send nothing more, and wait for the peer to end; what it still sends is dropped."""
+        await self._push()
+        self._say_goodbye()
+        await self._stream.linger()
+
     def close(self) -> None:
         """End it without waiting; the peer is told, if it can be told at once."""
+        self._say_goodbye()
+        self._stream.close()
+
+    def _say_goodbye(self) -> None:
         if self._is_open and not self._left_over and not self._sending.locked():
             with suppress(OSError, ValueError):  # It wants an answer; nobody will wait for that.
                 self._tls.unwrap()
             self._try_to_push()
         self._is_open = False
-        self._stream.close()
 
     def reset(self) -> None:
         """Drop it without waiting; the peer sees a reset."""

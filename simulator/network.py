@@ -119,6 +119,13 @@ class MemoryStream:
         self._check_open()
         return data
 
+    async def linger(self) -> None:
+        """Send nothing more, and wait for the peer to end; what it still sends is dropped."""
+        self._check_open()
+        self._outgoing.end()
+        while await self.receive_some():
+            pass
+
     def close(self) -> None:
         """End it without waiting; the peer sees the end of the stream."""
         if not self._incoming.is_empty:

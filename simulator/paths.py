@@ -197,6 +197,11 @@ class _PathStream:
         if self._end is not None:
             self._end()
 
+    async def linger(self) -> None:
+        """Send nothing more, and wait for the peer to end; what it still sends is dropped."""
+        await self._path.up.healed()
+        await self._stream.linger()
+
     def close(self) -> None:
         """End it; the peer learns so once it has everything that was sent before."""
         if not self._is_closed:

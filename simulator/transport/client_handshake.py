@@ -13,6 +13,7 @@ from wsproto.utilities import RemoteProtocolError, generate_accept_token, genera
 
 from simulator.transport.seam import Headers, rejection
 
+_START = b"HTTP/1."
 _END_OF_HEAD = b"\r\n\r\n"
 _LONGEST_HEAD = 16_384
 """Bytes; h11's own bound."""
@@ -72,14 +73,15 @@ class ClientHandshake:
             h11.ProtocolError: Likewise.
         """
         self._answer += data
-        if not self._answer.startswith(b"HTTP/1.1 101 "):
-            self._raise_rejection()
-            return None
         head, end, rest = self._answer.partition(_END_OF_HEAD)
         if not end:
+            if not self._answer.startswith(_START[: len(self._answer)]):
+                raise RemoteProtocolError("the answer is not HTTP")
             if len(head) > _LONGEST_HEAD:
                 raise RemoteProtocolError("the answer has no end")
             return None
+        if not head.startswith(b"HTTP/1.1 101 "):
+            self._raise_rejection()
         self._check(head)
         return Connection(ConnectionType.CLIENT, [], rest)
 
@@ -89,9 +91,10 @@ class ClientHandshake:
         for line in head.split(b"\r\n")[1:]:
             name, _, value = line.partition(b":")
             headers[name.strip().lower()] = value.strip()
+        connection = headers.get(b"connection", b"").lower().split(b",")
         if (
             headers.get(b"upgrade", b"").lower() != b"websocket"
-            or b"upgrade" not in headers.get(b"connection", b"").lower()
+            or b"upgrade" not in map(bytes.strip, connection)
             or headers.get(b"sec-websocket-accept") != generate_accept_token(self._nonce)
         ):
             raise RemoteProtocolError("a 101 that does not accept this upgrade")
@@ -102,7 +105,7 @@ class ClientHandshake:
             raise RemoteProtocolError("a 101 with a subprotocol that was not asked for")
 
     def _raise_rejection(self) -> None:
-        """Read an answer that is not 101; returns while it is incomplete."""
+        """Read an answer that is not 101."""
         reader = h11.Connection(h11.CLIENT)
         reader.send(h11.Request(method="GET", target=self._path, headers=[("Host", self._host)]))
         reader.receive_data(self._answer)
