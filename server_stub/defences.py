@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from server_stub.settings import Count, OrNone, PositiveCount, Rate, Seconds, Settings
 

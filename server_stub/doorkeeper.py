@@ -119,7 +119,7 @@ class Doorkeeper:
         return bucket
 
     def _forget_full_ones(self, now: float) -> None:
-        """A bucket that is full again is as good as a new one: memory stays bounded by the rates."""
+        """A bucket that is full again is as good as a new one, so memory is bounded by the rates."""
         self._buckets = {
             address: bucket for address, bucket in self._buckets.items() if bucket.full_at > now
         }

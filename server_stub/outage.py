@@ -1,6 +1,6 @@
 """What is down when, and how it breaks: outages as written, and the windows they unfold into."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -47,6 +47,11 @@ class OutageKind(StrEnum):
         return self.is_restart or self is OutageKind.FREEZE
 
     @property
+    def breaks_connections(self) -> bool:
+        """Does it disconnect anybody, by itself?"""
+        return self is not OutageKind.SLOW
+
+    @property
     def is_on_the_way(self) -> bool:
         """Does it happen between clients and server, where neither end is told?"""
         return self in (OutageKind.NETWORK, OutageKind.IDLE_TIMEOUT)
@@ -75,6 +80,12 @@ _NEEDED_BY = {
     OutageKind.IDLE_TIMEOUT: ("idle_for",),
 }
 """The settings that a kind cannot do without."""
+
+
+def _either(kinds: Sequence[OutageKind]) -> str:
+    """Kinds as alternatives: "'a', 'b' or 'c'"."""
+    *others, last = [repr(kind.value) for kind in kinds]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 class Outage(Settings):
@@ -121,8 +132,7 @@ class Outage(Settings):
         for field, kinds in _BELONGS_TO.items():
             is_set = getattr(self, field) != type(self).model_fields[field].default
             if is_set and self.kind not in kinds:
-                names = " or ".join(repr(kind.value) for kind in kinds)
-                yield f"{field} belongs to kind = {names}, not {self.kind.value!r}"
+                yield f"{field} belongs to kind = {_either(kinds)}, not {self.kind.value!r}"
         for field in _NEEDED_BY.get(self.kind, ()):
             if getattr(self, field) is None:
                 yield f"kind = {self.kind.value!r} needs {field}"

@@ -10,16 +10,13 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Literal
 
 import trio
 
+from server_stub.outage import Direction
 from server_stub.streams import Stream
 from simulator.network import SYN_RETRY_AT
 from simulator.transport.seam import Dial
-
-Direction = Literal["up", "down"]
-"""To the server, or to the client."""
 
 _PIECE = 16_384
 """Bytes that are sent at a time, so that a cut stops a long message in the middle."""
@@ -76,7 +73,7 @@ class Path:
         """Does nothing get through, one way at least?"""
         return self.up.is_cut or self.down.is_cut
 
-    def cut(self, direction: Direction | None = None) -> None:
+    def cut(self, direction: Direction = "both") -> None:
         """From now on nothing gets through, in this direction or in both."""
         if direction != "down":
             self.up.cut()

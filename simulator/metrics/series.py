@@ -139,11 +139,18 @@ def raster_points(result: RunResult) -> Raster:
 
 
 def fastest_recoveries(result: RunResult) -> tuple[FastestRecovery, ...]:
-    """For each outage that ended within the observation: how fast it could have been overcome."""
+    """For each outage that ended within the observation: how fast it could have been overcome.
+
+    One that disconnects nobody needs no overcoming.
+    """
     end = end_of_observation(result)
     connected = share_connected(result)
     shares_per_second = result.scenario.server.capacity / result.clients["client"].size
-    ended = [span.ends_at for span in spans_of(result, end) if span.ends_at <= end]
+    ended = [
+        span.ends_at
+        for span in spans_of(result, end)
+        if span.ends_at <= end and span.kind.breaks_connections
+    ]
     steps = np.searchsorted(connected.edges[:-1], ended, side="right") - 1
     return tuple(
         FastestRecovery(starts_at=at, share=share, ends_at=at + (1 - share) / shares_per_second)

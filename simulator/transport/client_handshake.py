@@ -19,11 +19,19 @@ _LONGEST_HEAD = 16_384
 class ClientHandshake:
     """One upgrade request, and what the server's answer means."""
 
-    __slots__ = ("_answer", "_host", "_nonce", "_path")
+    __slots__ = ("_answer", "_forwarded_for", "_host", "_nonce", "_path")
 
-    def __init__(self, host: str, path: str) -> None:
+    def __init__(self, host: str, path: str, forwarded_for: str | None = None) -> None:
+        """Prepare a request.
+
+        Args:
+            host: For the Host header.
+            path: The request target.
+            forwarded_for: The client's address as a proxy would add it; None for no proxy.
+        """
         self._host = host
         self._path = path
+        self._forwarded_for = forwarded_for
         self._nonce = generate_nonce()
         self._answer = b""
 
@@ -36,8 +44,15 @@ class ClientHandshake:
             "Connection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {self._nonce.decode('ascii')}\r\n"
             "Sec-WebSocket-Version: 13\r\n"
-            "\r\n"
+            f"{self._forwarded}\r\n"
         ).encode("ascii")
+
+    @property
+    def _forwarded(self) -> str:
+        """The line that a proxy adds, if there is one."""
+        if self._forwarded_for is None:
+            return ""
+        return f"X-Forwarded-For: {self._forwarded_for}\r\n"
 
     def receive(self, data: bytes) -> Connection | None:
         """Take in a part of the answer.

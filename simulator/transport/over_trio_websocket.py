@@ -26,9 +26,12 @@ from simulator.transport.seam import (
 class TrioWebSocketTransport:
     """WebSocket by trio-websocket, with a nursery of its own for every attempt."""
 
-    def __init__(self, dial: Dial, host: str) -> None:
+    def __init__(self, dial: Dial, host: str, *, forwarded_for: str | None = None) -> None:
         self._dial = dial
         self._host = host
+        self._headers = (
+            [] if forwarded_for is None else [(b"X-Forwarded-For", forwarded_for.encode("ascii"))]
+        )
 
     @asynccontextmanager
     async def connect(self, path: str) -> AsyncIterator["TrioWebSocketConnection"]:
@@ -47,6 +50,7 @@ class TrioWebSocketTransport:
                     stream,  # type: ignore[arg-type] # any stream will do
                     self._host,
                     path,
+                    extra_headers=self._headers,
                 )
                 stream.on_end = None
                 yield TrioWebSocketConnection(stream, connection, nursery)

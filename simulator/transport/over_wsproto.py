@@ -24,13 +24,18 @@ from simulator.transport.seam import (
 class WsprotoTransport:
     """WebSocket by wsproto, straight over the stream, in the caller's own task."""
 
-    def __init__(self, dial: Dial, host: str) -> None:
-        self._dial = dial
+    def __init__(self, dial: Dial, host: str, *, forwarded_for: str | None = None) -> None:
+        self.dial = dial
         self._host = host
+        self._forwarded_for = forwarded_for
 
     def connect(self, path: str) -> "_Opening":
         """A connection for the length of a context."""
-        return _Opening(self._dial, self._host, path)
+        return _Opening(self, path)
+
+    def handshake(self, path: str) -> ClientHandshake:
+        """The opening handshake of one attempt."""
+        return ClientHandshake(self._host, path, self._forwarded_for)
 
 
 class _Opening:
@@ -39,17 +44,16 @@ class _Opening:
     A class rather than a generator, which would cost a herd a frame and a half per client.
     """
 
-    __slots__ = ("_dial", "_host", "_path", "_stream")
+    __slots__ = ("_path", "_stream", "_transport")
 
-    def __init__(self, dial: Dial, host: str, path: str) -> None:
-        self._dial = dial
-        self._host = host
+    def __init__(self, transport: WsprotoTransport, path: str) -> None:
+        self._transport = transport
         self._path = path
         self._stream: Stream | None = None
 
     async def __aenter__(self) -> "WsprotoConnection":
         try:
-            self._stream = stream = await self._dial()
+            self._stream = stream = await self._transport.dial()
             return WsprotoConnection(stream, await self._shake_hands(stream))
         except FOREIGN_ERRORS as error:
             self._drop()
@@ -66,7 +70,7 @@ class _Opening:
             self._stream.close()
 
     async def _shake_hands(self, stream: Stream) -> FrameConnection:
-        handshake = ClientHandshake(self._host, self._path)
+        handshake = self._transport.handshake(self._path)
         await stream.send_all(handshake.request())
         while data := await stream.receive_some():
             connection = handshake.receive(data)

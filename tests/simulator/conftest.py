@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from server_stub.config import ServerConfig, ServiceTime
+from server_stub.doorkeeper import Reason
 from server_stub.history import HistoryConfig
 from server_stub.outage import OutageKind
 from simulator.assembly import assemble
@@ -94,9 +95,12 @@ class Herd:
         self.rows["give_ups"].append((client, at))
         return self
 
-    def interval(self, at, *, arrivals=0, completed=0, wasted=0, backlog=0, node=0):
-        """10 ms of the server's life."""
-        row = (at, node, arrivals, 0, completed, wasted, 0, np.nan, 0, backlog, 0)
+    def interval(
+        self, at, *, arrivals=0, completed=0, wasted=0, backlog=0, node=0, turned_away=()
+    ):
+        """10 ms of the server's life; those turned away by reason."""
+        reasons = [dict(turned_away).get(reason.value, 0) for reason in Reason]
+        row = (at, node, arrivals, 0, completed, wasted, 0, np.nan, 0, backlog, 0, *reasons)
         self.rows["server"].append(row)
         return self
 
