@@ -28,9 +28,11 @@ class Bucket:
         self.full_at = -math.inf
         """When it is full again, if nobody takes a token until then."""
 
-    def next_at(self, now: float) -> float:
-        """When there is a token: now, or later."""
-        earliest = self.full_at - self._slack
+    def next_at(self, now: float, n: int = 1) -> float:
+        """When there are n tokens: now, or later; infinite if the bucket does not hold so many."""
+        earliest = self.full_at - self._slack + (n - 1) * self._interval
+        if earliest > self.full_at + _TOLERANCE:
+            return math.inf
         return now if earliest <= now + _TOLERANCE else earliest
 
     def n_tokens(self, now: float) -> int:

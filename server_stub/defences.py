@@ -1,4 +1,4 @@
-"""How a node defends itself, as a scenario writes it: whom it lets in, and when others come back."""
+"""How a node defends itself, as a scenario writes it: whom it lets in, when others come back."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal

@@ -6,6 +6,7 @@ first meets the second, and has used up its token even if a later one turns it a
 
 import math
 from collections import Counter
+from collections.abc import Hashable
 from enum import StrEnum
 
 from server_stub.bucket import Bucket
@@ -42,6 +43,8 @@ class Doorkeeper:
             else Bucket(admission.rate, admission.burst or 1)
         )
         self._queue_limit = None if admission is None else admission.limit
+        self._inside: dict[Hashable, str] = {}
+        """Where those that have been let in come from; only kept if that matters."""
         self._connections: Counter[str] = Counter()
         self._buckets: dict[str, Bucket] = {}
         self._most_buckets = _FEWEST
@@ -68,14 +71,16 @@ class Doorkeeper:
             return Reason.MAX_CONNECTIONS
         return None if has_place else Reason.BACKLOG
 
-    def enter(self, address: str) -> None:
-        """A connection from this address is let in."""
+    def enter(self, who: Hashable, address: str) -> None:
+        """Somebody from this address is let in."""
         if self._config.max_per_address is not None:
+            self._inside[who] = address
             self._connections[address] += 1
 
-    def leave(self, address: str) -> None:
-        """A connection from this address that was let in has ended."""
-        if self._config.max_per_address is not None:
+    def leave(self, who: Hashable) -> None:
+        """Whoever it is has left, or has never been let in."""
+        address = self._inside.pop(who, None)
+        if address is not None:
             self._connections[address] -= 1
             if not self._connections[address]:
                 del self._connections[address]
@@ -91,9 +96,9 @@ class Doorkeeper:
             room = min(room, self._quota.n_tokens(now))
         return room
 
-    def next_token_at(self, now: float) -> float:
-        """When the quota has a token: now, or later."""
-        return now if self._quota is None else self._quota.next_at(now)
+    def next_token_at(self, now: float, n: int) -> float:
+        """When the quota has n tokens: now, or later, or never."""
+        return now if self._quota is None else self._quota.next_at(now, n)
 
     def address_waits(self, address: str, now: float) -> float:
         """Seconds until the bucket of an address has a token; 0 where it is not the matter."""
@@ -119,7 +124,7 @@ class Doorkeeper:
         return bucket
 
     def _forget_full_ones(self, now: float) -> None:
-        """A bucket that is full again is as good as a new one, so memory is bounded by the rates."""
+        """One that is full again is as good as a new one: so memory is bounded by the rates."""
         self._buckets = {
             address: bucket for address, bucket in self._buckets.items() if bucket.full_at > now
         }

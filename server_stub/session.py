@@ -63,7 +63,7 @@ class Session:
         """What the connection is for."""
         self._spawn = spawn
         self._protocol: Connection | None = None
-        self._farewell: int | None = None
+        self._farewell: CloseConnection | None = None
         self._ending = _WITHOUT_A_WORD
         self._said: list[Any] = []
         self._n_said = 0
@@ -73,7 +73,7 @@ class Session:
     @property
     def ending(self) -> tuple[Ending, int]:
         """How it ended, and the close code; without a word, unless somebody said one."""
-        return self._ending if self._farewell is None else (Ending.TOLD, self._farewell)
+        return self._ending if self._farewell is None else (Ending.TOLD, self._farewell.code)
 
     def ends(self, ending: Ending, code: int = _ABNORMAL) -> None:
         """The peer has ended it."""
@@ -83,13 +83,16 @@ class Session:
         """The 101 has been sent."""
         self._protocol = protocol
         if self._farewell is not None:
-            self.close(self._farewell)
+            self._say_goodbye(self._farewell)
 
-    def close(self, code: int) -> None:
+    def close(self, code: int, reason: str = "") -> None:
         """Say goodbye; the peer gets a moment to answer."""
-        self._farewell = code
+        self._farewell = CloseConnection(code=code, reason=reason or None)
+        self._say_goodbye(self._farewell)
+
+    def _say_goodbye(self, farewell: CloseConnection) -> None:
         self.listening.deadline = trio.current_time() + _CLOSE_TIMEOUT
-        self.say(CloseConnection(code=code))
+        self.say(farewell)
 
     def tell(self, message: Message) -> None:
         """Send one of our own messages."""

@@ -97,6 +97,11 @@ class _ForgettableStream:
         self._closed: trio.Event | None = None
         """Set once a forgotten stream is closed on this side; made when it is needed."""
 
+    @property
+    def peer_address(self) -> str:
+        """Where it comes from, without the port."""
+        return self._stream.peer_address
+
     def _passes(self) -> bool:
         """Something is said, by whichever side: does it get through?"""
         now = trio.current_time()

@@ -40,9 +40,7 @@ def rehearse(scenario: Scenario) -> dict[str, Any]:
     rows["outages"] = list(_outage_rows(scenario.windows))
     instants = (0.0, *(window.starts_at for window in scenario.windows), scenario.horizon)
     nobody_turned_away = (0,) * len(Reason)
-    rows["server"] = [
-        (at, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1, *nobody_turned_away) for at in instants
-    ]
+    rows["server"] = [(at, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1, *nobody_turned_away) for at in instants]
     rows["services"] = [(at, 0.0) for at in instants]
     rows["tallies"] = [(client, 0, 0) for client in range(n_clients)]
     result = assemble(

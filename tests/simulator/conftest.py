@@ -95,9 +95,7 @@ class Herd:
         self.rows["give_ups"].append((client, at))
         return self
 
-    def interval(
-        self, at, *, arrivals=0, completed=0, wasted=0, backlog=0, node=0, turned_away=()
-    ):
+    def interval(self, at, *, arrivals=0, completed=0, wasted=0, backlog=0, node=0, turned_away=()):
         """10 ms of the server's life; those turned away by reason."""
         reasons = [dict(turned_away).get(reason.value, 0) for reason in Reason]
         row = (at, node, arrivals, 0, completed, wasted, 0, np.nan, 0, backlog, 0, *reasons)
