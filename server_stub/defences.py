@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import model_validator
 
-from server_stub.settings import Count, OrNone, PositiveCount, Rate, Seconds, Settings
+from server_stub.settings import OrNone, PositiveCount, Rate, Seconds, Settings
 
 
 class Admission(Settings):
@@ -14,7 +14,7 @@ class Admission(Settings):
     kind: Literal["queue", "token_bucket"]
     """By how many wait already, or by a quota: a bucket that holds `burst` tokens and gets `rate`
     new ones per second, of which every connect takes one. A managed gateway's quota is one."""
-    limit: Count | None = None
+    limit: PositiveCount | None = None
     """Of a queue: waiting handshakes from which on arrivals are turned away."""
     rate: Rate | None = None
     """Of a token bucket: connects per second."""

@@ -88,6 +88,11 @@ def _either(kinds: Sequence[OutageKind]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
+def needs(kind: OutageKind) -> tuple[str, ...]:
+    """The settings that an outage of this kind cannot do without."""
+    return _NEEDED_BY.get(kind, ())
+
+
 class Outage(Settings):
     """One `[[outage]]` of a scenario; with `every` it repeats."""
 
@@ -133,7 +138,7 @@ class Outage(Settings):
             is_set = getattr(self, field) != type(self).model_fields[field].default
             if is_set and self.kind not in kinds:
                 yield f"{field} belongs to kind = {_either(kinds)}, not {self.kind.value!r}"
-        for field in _NEEDED_BY.get(self.kind, ()):
+        for field in needs(self.kind):
             if getattr(self, field) is None:
                 yield f"kind = {self.kind.value!r} needs {field}"
         if self.refuse and not self.kind.is_restart:

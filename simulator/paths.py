@@ -146,14 +146,28 @@ class _PathStream:
                 self._keep(piece)
                 await trio.lowlevel.cancel_shielded_checkpoint()
             else:
-                await self._stream.send_all(piece)
+                try:
+                    await self._stream.send_all(piece)
+                except OSError as error:
+                    self._told_of(error)
 
     def send_nowait(self, data: bytes) -> int:
         """Send what can be sent without waiting; how many bytes that was."""
-        if not self._is_held_up:
+        if self._is_held_up:
+            self._keep(data)
+            return len(data)
+        try:
             return self._stream.send_nowait(data)
-        self._keep(data)
-        return len(data)
+        except OSError as error:
+            self._told_of(error)
+            return len(data)
+
+    def _told_of(self, error: OSError) -> None:
+        """The peer is gone, as its answer says: which a way down that is cut holds up as well."""
+        if not self._path.down.is_cut:
+            raise error
+        if self._arrived is None:
+            self._arrived = error
 
     @property
     def _is_held_up(self) -> bool:

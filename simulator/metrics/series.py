@@ -4,6 +4,7 @@ Every series begins at t = 0, when the whole fleet is connected; the ramp before
 What the fleet is doing is in `simulator.metrics.states`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +111,27 @@ def arrival_rate(result: RunResult, *, width: float = BIN) -> ArrivalRate | None
     Returns:
         Bins from t = 0 to the end of the observation; None when the server left no record.
     """
+    rates = server_rates(result, ["arrivals"], width=width)
+    if rates is None:
+        return None
+    edges, (per_second,) = rates
+    return ArrivalRate(edges=edges, per_second=per_second)
+
+
+def server_rates(
+    result: RunResult, columns: Sequence[str], *, width: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """What the server counted, per second, in bins, all its nodes together.
+
+    Args:
+        result: Any run.
+        columns: Of the `server` table; counts.
+        width: Seconds per bin; not below the 10 ms of the record.
+
+    Returns:
+        Edges of bins from t = 0 to the end of the observation, shape (n_bins + 1,), and the rates,
+        shape (n_columns, n_bins); None when the server left no record.
+    """
     at = result.server["at"]
     if at.size == 0:
         return None
@@ -117,10 +139,12 @@ def arrival_rate(result: RunResult, *, width: float = BIN) -> ArrivalRate | None
     n_bins = _n_bins(end, width)
     seen = (at >= 0) & (at < end)
     bins = np.floor((at[seen] + INTERVAL / 2) / width).astype(np.intp)
-    counts = np.bincount(
-        np.minimum(bins, n_bins - 1), weights=result.server["arrivals"][seen], minlength=n_bins
-    )
-    return ArrivalRate(edges=_edges(n_bins, width), per_second=counts / width)
+    bins = np.minimum(bins, n_bins - 1)
+    counts = [
+        np.bincount(bins, weights=result.server[column][seen], minlength=n_bins)
+        for column in columns
+    ]
+    return _edges(n_bins, width), np.stack(counts) / width
 
 
 def share_connected(result: RunResult) -> ShareConnected:

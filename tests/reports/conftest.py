@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from server_stub.config import ServerConfig, ServiceTime
-from server_stub.outage import Outage, OutageKind
-from server_stub.tables import OUTAGES, SERVER, SERVICES
+from server_stub.doorkeeper import Reason
+from server_stub.outage import Outage, OutageKind, needs
+from server_stub.tables import OUTAGES, SERVER, SERVICES, turned_away_by
 from simulator.core.backoff import BASIC
 from simulator.core.outcomes import Cause, NoticedBy, Outcome
 from simulator.results import (
@@ -31,11 +32,13 @@ def lockstep(
     outage=True,
     kind="graceful",
     server=True,
+    turned_away=None,
     manifest=None,
 ):
     """All lose their connection at 2 s; all are refused at 3 s; at 5 s they try again.
 
-    The first `n_back` of them get through, one every 50 ms; the others time out at 7 s.
+    The first `n_back` of them get through, one every 50 ms; the others time out at 7 s. Of their
+    arrivals at 5 s the server turns so many away, by reason; none unless told otherwise.
     """
     client = np.arange(n_clients)
     lost = client if outage else client[:0]
@@ -76,7 +79,14 @@ def lockstep(
             horizon=horizon,
             server=ServerConfig(workers=2, service_time=ServiceTime(kind="constant", mean=0.2)),
             client=ClientConfig(policy=BASIC[policy]),
-            outage=(Outage(kind=kind, starts_at=DOWN_AT, down_for=UP_AT - DOWN_AT),)
+            outage=(
+                Outage(
+                    kind=kind,
+                    starts_at=DOWN_AT,
+                    down_for=UP_AT - DOWN_AT,
+                    **dict.fromkeys(needs(OutageKind(kind)), 2.0),
+                ),
+            )
             if outage
             else (),
         ),
@@ -84,9 +94,16 @@ def lockstep(
         disconnects=_table(DISCONNECTS, disconnects),
         clients=_table(CLIENTS, {"client": client, "gave_up_at": np.full(n_clients, np.nan)}),
         outages=_table(OUTAGES, outages),
-        server=_table(SERVER, {"at": at, "arrivals": arrivals}),
+        server=_table(SERVER, {"at": at, "arrivals": arrivals, **_met(at, n_lost, turned_away)}),
         services=SERVICES.empty(),
     )
+
+
+def _met(at, n_arrivals, turned_away):
+    """What the arrivals at 5 s met."""
+    counts = {turned_away_by(Reason(name)): count for name, count in (turned_away or {}).items()}
+    counts["admitted"] = n_arrivals - sum(counts.values())
+    return {name: np.where(np.isclose(at, 5.0), count, 0) for name, count in counts.items()}
 
 
 def _manifest(horizon, **fields):

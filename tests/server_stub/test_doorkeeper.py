@@ -88,9 +88,7 @@ def test_addresses_that_have_been_silent_are_forgotten():
 
 def test_the_room_is_what_the_narrowest_rule_leaves():
     """Whatever the addresses."""
-    door = keeper(
-        max_connections=10, admission={"kind": "token_bucket", "rate": 1.0, "burst": 4}
-    )
+    door = keeper(max_connections=10, admission={"kind": "token_bucket", "rate": 1.0, "burst": 4})
     assert door.room(0.0, n_present=8, n_waiting=0) == 2
     assert door.room(0.0, n_present=0, n_waiting=0) == 4
     assert keeper().room(0.0, n_present=10**6, n_waiting=0) == math.inf

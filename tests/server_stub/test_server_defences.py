@@ -88,9 +88,7 @@ async def test_a_quota_with_drop_leaves_the_others_in_the_kernels_queue(autojump
 
 async def test_a_refused_arrival_meets_the_overflow(autojump_clock, node):
     """A reset, if so configured."""
-    stub = await node(
-        admission={"kind": "token_bucket", "rate": 1.0, "burst": 1}, overflow="reset"
-    )
+    stub = await node(admission={"kind": "token_bucket", "rate": 1.0, "burst": 1}, overflow="reset")
     peers = [await stub.peer(client) for client in range(2)]
     assert await answers(peers, 9) == [(101, 1.0), ("reset", 0.0)]
 

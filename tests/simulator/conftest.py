@@ -8,12 +8,14 @@ import pytest
 from server_stub.config import ServerConfig, ServiceTime
 from server_stub.doorkeeper import Reason
 from server_stub.history import HistoryConfig
-from server_stub.outage import OutageKind
+from server_stub.outage import OutageKind, needs
 from simulator.assembly import assemble
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.raw_tables import RAW_ACCOUNTS, RAW_TABLES, RawTables
 from simulator.results import Manifest, RunResult, Thresholds, as_table
 from simulator.scenario import ClientConfig, Cohort, Outage, Scenario
+
+_ANY = {"drain_over": 0.5, "slow_factor": 2.0, "cold_for": 1.0, "idle_for": 1.0}
 
 
 class Herd:
@@ -53,10 +55,12 @@ class Herd:
         for client in range(n_clients):
             self.tries(client, -1.0)
 
-    def outage(self, starts_at, ends_at, *, kind="graceful", cohort=None, recorded=True):
-        """The next outage."""
+    def outage(self, starts_at, ends_at, *, kind="graceful", recorded=True, **settings):
+        """The next outage; what its kind needs is there."""
+        needed = {field: _ANY[field] for field in needs(kind) if field not in settings}
+        duration = ends_at - starts_at
         self.schedule.append(
-            Outage(kind=kind, starts_at=starts_at, down_for=ends_at - starts_at, cohort=cohort)
+            Outage(kind=kind, starts_at=starts_at, down_for=duration, **needed, **settings)
         )
         if recorded:
             code = list(OutageKind).index(OutageKind(kind))

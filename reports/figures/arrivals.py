@@ -1,0 +1,91 @@
+"""Arrivals: what those that reached the server met there, let in or turned away, over time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import StepPatch
+
+from reports.panels import legend_under_axes, new_panels, root_figure, set_heading, set_title
+from reports.rates import mark_capacity, scale_rates
+from reports.style import MET_COLOURS, styled
+from reports.timeline import TimeFrame, frame_time, last_end, stack_steps
+from reports.wording import MET_WORDS, listed, policy_name
+from simulator.metrics.door import ArrivalsMet, Met, arrivals_met
+from simulator.results import RunResult
+
+HEADING = "What arrivals met"
+_HEIGHT = 3.2
+"""Inches."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ArrivalStack:
+    """What was drawn."""
+
+    ax: Axes
+    frame: TimeFrame
+    handles: Mapping[Met, StepPatch]
+    """Arrivals per second by what they met, each on top of the one before; those that occur."""
+    capacity: Line2D
+
+    @property
+    def figure(self) -> Figure:
+        """Whose part it is."""
+        return root_figure(self.ax)
+
+
+def plot_arrivals(
+    result: RunResult,
+    *,
+    ax: Axes | None = None,
+    name: str | None = None,
+    until: float | None = None,
+    legend: bool = True,
+) -> ArrivalStack:
+    """Draw how many arrivals per second were let in, and how many each rule turned away.
+
+    Args:
+        result: Any run; without a record of the server nothing is stacked.
+        ax: Where; a figure of its own unless given.
+        name: Whose run this is; its policy unless given.
+        until: Seconds; end of the time axis; the end of the observation unless given.
+        legend: Whether to explain the colours under the axes.
+    """
+    with styled():
+        if ax is None:
+            figure, (ax,) = new_panels(1, height=_HEIGHT)
+            set_heading(figure, HEADING, result)
+        frame = frame_time(ax, result, last_end([result]) if until is None else until)
+        met = arrivals_met(result)
+        handles: dict[Met, StepPatch] = {}
+        highest = max(result.scenario.server.capacity, ax.get_ylim()[1] / 1.35)
+        if met is not None:
+            layers = dict(zip(Met, met.per_second, strict=True))
+            handles = stack_steps(ax, met.edges, layers, MET_COLOURS, MET_WORDS)
+            highest = max(highest, float(met.per_second.sum(axis=0).max()))
+        scale_rates(ax, highest, "arrivals/s")
+        set_title(ax, policy_name(result) if name is None else name, _finding(met))
+        if legend and handles:
+            legend_under_axes(ax, list(handles.values()))
+        return ArrivalStack(ax=ax, frame=frame, handles=handles, capacity=mark_capacity(ax, result))
+
+
+def _finding(met: ArrivalsMet | None) -> str:
+    if met is None:
+        return "the server left no record"
+    totals = dict(zip(Met, met.totals.tolist(), strict=True))
+    n_arrivals = sum(totals.values())
+    n_turned_away = n_arrivals - totals[Met.ADMITTED]
+    if not n_turned_away:
+        return f"{n_arrivals:,} arrivals, all let in"
+    reasons = [
+        f"{count:,} ({MET_WORDS[reason]})"
+        for reason, count in sorted(totals.items(), key=lambda item: -item[1])
+        if count and reason is not Met.ADMITTED
+    ]
+    found = f"{n_turned_away:,} of {n_arrivals:,} arrivals turned away"
+    return f"{found}: {listed(reasons)}" if np.count_nonzero(met.totals[1:]) > 1 else found
