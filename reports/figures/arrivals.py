@@ -1,5 +1,6 @@
 """Arrivals: what those that reached the server met there, let in or turned away, over time."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,11 +16,14 @@ from reports.style import MET_COLOURS, styled
 from reports.timeline import TimeFrame, frame_time, last_end, stack_steps
 from reports.wording import MET_WORDS, listed, policy_name
 from simulator.metrics.door import ArrivalsMet, Met, arrivals_met
+from simulator.metrics.series import BIN
 from simulator.results import RunResult
 
 HEADING = "What arrivals met"
 _HEIGHT = 3.2
 """Inches."""
+_MOST_BINS = 180
+"""On a time axis: so even in a narrow panel no bin is less than a dot wide, which nobody would see."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -59,8 +63,9 @@ def plot_arrivals(
         if ax is None:
             figure, (ax,) = new_panels(1, height=_HEIGHT)
             set_heading(figure, HEADING, result)
-        frame = frame_time(ax, result, last_end([result]) if until is None else until)
-        met = arrivals_met(result)
+        until = last_end([result]) if until is None else until
+        frame = frame_time(ax, result, until)
+        met = arrivals_met(result, width=BIN * math.ceil(until / BIN / _MOST_BINS))
         handles: dict[Met, StepPatch] = {}
         highest = max(result.scenario.server.capacity, ax.get_ylim()[1] / 1.35)
         if met is not None:

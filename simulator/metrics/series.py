@@ -147,13 +147,21 @@ def server_rates(
     return _edges(n_bins, width), np.stack(counts) / width
 
 
-def share_connected(result: RunResult) -> ShareConnected:
-    """The share of the fleet connected, by the same record that recovery times come from."""
+def share_connected(result: RunResult, *, cohort: int | None = None) -> ShareConnected:
+    """The share of the fleet connected, by the same record that recovery times come from.
+
+    Args:
+        result: Any run.
+        cohort: Index of the cohort that it is the share of; of the whole fleet unless given.
+    """
     changes = changes_of(result)
-    n_clients = changes.at_first.size
-    connected = np.cumsum(np.append(np.count_nonzero(changes.at_first), changes.step))
-    edges, steps = steps_within(changes.at, connected, end_of_observation(result))
-    return ShareConnected(edges=edges, share=steps / n_clients)
+    cohort_of = result.clients["cohort"]
+    members = np.full(cohort_of.size, True) if cohort is None else cohort_of == cohort
+    theirs = members[changes.client]
+    at_first = np.count_nonzero(changes.at_first & members)
+    connected = np.cumsum(np.append(at_first, changes.step[theirs]))
+    edges, steps = steps_within(changes.at[theirs], connected, end_of_observation(result))
+    return ShareConnected(edges=edges, share=steps / max(1, int(np.count_nonzero(members))))
 
 
 def raster_points(result: RunResult) -> Raster:

@@ -77,7 +77,7 @@ def test_a_reconnect_window_spreads_arrivals_over_it(tmp_path, kind):
         tmp_path,
         {"kind": kind, "starts_at": 2.0, "down_for": 5.0, **drain},
         server={"reconnect_window": 20.0},
-        n_clients=400,
+        n_clients=200,
     )
     at = connects(result) - RTT - 0.001
     assert stats.kstest(at, stats.uniform(7.0, 20.0).cdf).pvalue > 0.01
