@@ -23,7 +23,7 @@ HEADING = "What arrivals met"
 _HEIGHT = 3.2
 """Inches."""
 _MOST_BINS = 180
-"""On a time axis: so even in a narrow panel no bin is less than a dot wide, which nobody would see."""
+"""On a time axis: then no bin is less than a dot wide, even in a narrow panel; it would not show."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

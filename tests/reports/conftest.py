@@ -39,9 +39,9 @@ def lockstep(
 ):
     """All lose their connection at 2 s; all are refused at 3 s; at 5 s they try again.
 
-    Or only the last `n_lost` of them do. The first `n_back` of them get through, one every 50 ms; the others time out at 7 s. Of their
-    arrivals at 5 s the server turns so many away, by reason; none unless told otherwise. Cohorts
-    are equal, and go by the number of the client.
+    Or only the last `n_lost` of them do. The first `n_back` of them get through, one every 50 ms;
+    the others time out at 7 s. Of their arrivals at 5 s the server turns so many away, by reason;
+    none unless told otherwise. Cohorts are equal, and go by the number of the client.
     """
     client = np.arange(n_clients)
     lost = client[n_clients - (n_clients if n_lost is None else n_lost) :] if outage else client[:0]
