@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from server_stub.config import ServerConfig
 from server_stub.outage import OutageKind, of_kind
 from simulator.errors import MachineError
 from simulator.scenario import Scenario

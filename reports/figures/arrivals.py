@@ -5,13 +5,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
 
-from reports.panels import legend_under_axes, new_panels, root_figure, set_heading, set_title
-from reports.rates import mark_capacity, scale_rates
+from reports.capacity import mark_capacity
+from reports.panels import (
+    columns_beside,
+    legend_under_axes,
+    new_panels,
+    root_figure,
+    set_heading,
+    set_rate_scale,
+    set_title,
+)
 from reports.style import MET_COLOURS, styled
 from reports.timeline import TimeFrame, frame_time, last_end, stack_steps
 from reports.wording import MET_WORDS, listed, policy_name
@@ -23,7 +32,7 @@ HEADING = "What arrivals met"
 _HEIGHT = 3.2
 """Inches."""
 _MOST_BINS = 180
-"""On a time axis: then no bin is less than a dot wide, even in a narrow panel; it would not show."""
+"""On a time axis: then no bin is less than a dot wide, even in a narrow panel."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -32,9 +41,17 @@ class ArrivalStack:
 
     ax: Axes
     frame: TimeFrame
-    handles: Mapping[Met, StepPatch]
+    stack: Mapping[Met, StepPatch]
     """Arrivals per second by what they met, each on top of the one before; those that occur."""
     capacity: Line2D
+
+    @property
+    def handles(self) -> Mapping[int, Artist]:
+        """For a legend; the capacity comes last, where there is no room to name it."""
+        handles: dict[int, Artist] = dict(self.stack.items())
+        if columns_beside(self.ax) > 1:
+            handles[len(Met)] = self.capacity
+        return handles
 
     @property
     def figure(self) -> Figure:
@@ -66,17 +83,19 @@ def plot_arrivals(
         until = last_end([result]) if until is None else until
         frame = frame_time(ax, result, until)
         met = arrivals_met(result, width=BIN * math.ceil(until / BIN / _MOST_BINS))
-        handles: dict[Met, StepPatch] = {}
+        stack: dict[Met, StepPatch] = {}
         highest = max(result.scenario.server.capacity, ax.get_ylim()[1] / 1.35)
         if met is not None:
             layers = dict(zip(Met, met.per_second, strict=True))
-            handles = stack_steps(ax, met.edges, layers, MET_COLOURS, MET_WORDS)
+            stack = stack_steps(ax, met.edges, layers, MET_COLOURS, MET_WORDS)
             highest = max(highest, float(met.per_second.sum(axis=0).max()))
-        scale_rates(ax, highest, "arrivals/s")
+        set_rate_scale([ax], highest, "arrivals/s")
         set_title(ax, policy_name(result) if name is None else name, _finding(met))
-        if legend and handles:
-            legend_under_axes(ax, list(handles.values()))
-        return ArrivalStack(ax=ax, frame=frame, handles=handles, capacity=mark_capacity(ax, result))
+        capacity = mark_capacity(ax, result)
+        drawn = ArrivalStack(ax=ax, frame=frame, stack=stack, capacity=capacity)
+        if legend and stack:
+            legend_under_axes(ax, list(drawn.handles.values()))
+        return drawn
 
 
 def _finding(met: ArrivalsMet | None) -> str:

@@ -60,13 +60,16 @@ def test_a_quota_is_used_up_by_those_that_a_rule_behind_it_turns_away():
 def test_an_address_may_have_so_many_connections():
     """Each on its own; who leaves makes room."""
     door = keeper(max_per_address={"connections": 2})
-    for _ in range(2):
+    for who in ("first", "second"):
         assert objection(door) is None
-        door.enter(HERE)
+        door.enter(who, HERE)
     assert objection(door) is Reason.MAX_PER_ADDRESS
     assert objection(door, address=THERE) is None
-    door.leave(HERE)
+    for who in ("first", "first", "somebody else"):
+        door.leave(who)
     assert objection(door) is None
+    door.enter("third", HERE)
+    assert objection(door) is Reason.MAX_PER_ADDRESS
 
 
 def test_an_address_may_connect_so_often():
