@@ -55,6 +55,11 @@ class Agenda:
         self._moved = trio.Event()
 
     @property
+    def origin(self) -> float:
+        """The clock reading that is t = 0."""
+        return self._origin
+
+    @property
     def now_on(self) -> OutageWindow | None:
         """The outage that is on, or about to begin by order."""
         return self._now_on or self._ordered

@@ -14,7 +14,7 @@ class Bucket:
     from a full bucket on, burst + rate t connects can pass, rounded down.
     """
 
-    __slots__ = ("_interval", "_slack", "full_at")
+    __slots__ = ("_burst", "_interval", "full_at")
 
     def __init__(self, rate: float, burst: int) -> None:
         """A bucket that is full.
@@ -24,19 +24,21 @@ class Bucket:
             burst: Tokens that it holds.
         """
         self._interval = 1 / rate
-        self._slack = (burst - 1) / rate
+        self._burst = burst
         self.full_at = -math.inf
         """When it is full again, if nobody takes a token until then."""
 
-    def next_at(self, now: float) -> float:
-        """When there is a token: now, or later."""
-        earliest = self.full_at - self._slack
+    def next_at(self, now: float, n: int = 1) -> float:
+        """When there are n tokens: now, or later; infinite if the bucket does not hold so many."""
+        if n > self._burst:
+            return math.inf
+        earliest = self.full_at - (self._burst - n) * self._interval
         return now if earliest <= now + _TOLERANCE else earliest
 
     def n_tokens(self, now: float) -> int:
         """How many can be taken now."""
         missing = max(0.0, self.full_at - now)
-        return int((self._slack + self._interval - missing + _TOLERANCE) / self._interval)
+        return int(self._burst - (missing - _TOLERANCE) / self._interval)
 
     def take(self, now: float) -> bool:
         """Take a token, if there is one."""

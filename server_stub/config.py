@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from server_stub.defences import AddressLimit, Admission, RetryAfter
 from server_stub.history import HistoryConfig
 from server_stub.ledger import LedgerConfig
 from server_stub.limits import Limits
@@ -28,7 +29,7 @@ class ServiceTime(Settings):
 
 
 class ServerConfig(Settings):
-    """A node of the stub: `workers` that each serve one handshake at a time, and a FIFO backlog."""
+    """A node of the stub: `workers` that each serve one handshake at a time, and a backlog."""
 
     port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 0
     """TCP port on 127.0.0.1 for the live engine; 0 lets the kernel choose a free one."""
@@ -36,18 +37,30 @@ class ServerConfig(Settings):
     service_time: ServiceTime = ServiceTime()
     backlog: Count = 400
     """Waiting handshakes; those in service do not count."""
+    order: Literal["fifo", "lifo"] = "fifo"
+    """Who of those that wait is served next: who has waited longest, or who came last. In a storm
+    the last still wants its answer, while the first may have given up."""
     listen_backlog: PositiveCount = 4096
     """The kernel's queue of connections nobody has accepted yet; it holds one more than this."""
     overflow: Literal["reject", "reset", "drop"] = "reject"
-    """What an arrival meets when the backlog is full: HTTP 503, a TCP reset, or silence (the
-    server stops accepting, so that the kernel's queue fills)."""
+    """What an arrival meets when the backlog is full, or when another rule turns it away: HTTP
+    503, a TCP reset, or silence (the server stops accepting, so that the kernel's queue fills)."""
     abandoned: Literal["serve", "skip"] = "serve"
     """Whether service is spent on a client that has given up."""
-    retry_after: Annotated[Seconds | None, OrNone] = None
-    """Seconds announced in the Retry-After header of a 503; "none" announces nothing."""
+    retry_after: Annotated[RetryAfter | None, OrNone] = None
+    """When those that get a 503 are asked to come back: a number of seconds, or a table with a
+    window over which they are spread; "none" asks nothing."""
+    reconnect_window: Annotated[Seconds | None, OrNone] = None
+    """Seconds of a window that begins when a restart is expected to be over, and over which those
+    that it disconnects are asked to come back: each is told an instant of its own, by the reason of
+    its close frame or by its 503. "none" tells nothing."""
     max_connections: Annotated[PositiveCount | None, OrNone] = None
     """Connections (open or being served) beyond which an arrival is turned away like an overflow;
     "none" for no limit."""
+    admission: Annotated[Admission | None, OrNone] = None
+    """A rule in front of the queue; who does not get past it is turned away like an overflow."""
+    max_per_address: Annotated[AddressLimit | None, OrNone] = None
+    """What one client address may do; beyond that it is answered 429."""
     request_timeout: PositiveSeconds = 10.0
     """How long a peer may take to send its complete upgrade request before it is cut off."""
     limits: Limits = Limits()

@@ -4,14 +4,15 @@ Every accepted peer has one task, which owns the peer's stream and is its error 
 of the server a peer can take, however bad it is, says `limits`.
 """
 
-import math
 from contextlib import suppress
+from http import HTTPStatus
 
 import trio
 
-from server_stub.admission import Decision
+from server_stub.advice import Adviser, retry_after_header
 from server_stub.clerk import Clerk, Visit
 from server_stub.config import ServerConfig
+from server_stub.doorkeeper import Reason
 from server_stub.draws import Purpose, uniform
 from server_stub.gate import Gate
 from server_stub.guests import Answer, Guests
@@ -23,7 +24,15 @@ from server_stub.session import Session, Spawn
 from server_stub.streams import ExhaustedError, Port, Stream
 from server_stub.talk import Talk
 from server_stub.upgrade import BadRequestError
-from server_stub.wire import EVENTS, OVERLOADED, RAMP_EPISODE, Identity, identity_of, route_of
+from server_stub.wire import (
+    EVENTS,
+    OVERLOADED,
+    RAMP_EPISODE,
+    TOO_MANY,
+    address_of,
+    identity_of,
+    route_of,
+)
 
 _EXHAUSTED_PAUSE = 0.05
 """Seconds until the next look whether there is a file descriptor for the peer who waits."""
@@ -43,6 +52,7 @@ class Reception:
         thawed: Gate,
         recorder: ServerRecorder,
         guests: Guests,
+        adviser: Adviser,
     ) -> None:
         self._config = config
         self._seed = seed
@@ -52,6 +62,7 @@ class Reception:
         self._thawed = thawed
         self._recorder = recorder
         self._guests = guests
+        self._adviser = adviser
         self._doors = Gate(is_open=True)
         self._accepting = trio.CancelScope()
 
@@ -171,14 +182,17 @@ class Reception:
         session.is_subscribed = ours is not None or session.route == EVENTS
         self._recorder.count(now, "arrivals")
         self._clerk.finish_services(now)
+        address = address_of(handshake.headers, handshake.address)
         try:
             if ours is not None and ours.episode == RAMP_EPISODE:
                 self._recorder.count(now, "admitted")
+                self._clerk.door.enter(session, address)
                 self._presence.sessions[session] = None
-            elif not await self._serve(session, handshake, now):
+            elif not await self._serve(session, handshake, address, now):
                 return False
             await self._hold(session, handshake)
         finally:
+            self._clerk.door.leave(session)
             self._presence.sessions.pop(session, None)
             now = trio.current_time()
             if session.offence is not None:
@@ -187,16 +201,19 @@ class Reception:
             self._clerk.changed(now)
         return session.has_last_words
 
-    async def _serve(self, session: Session, handshake: Handshake, now: float) -> bool:
+    async def _serve(
+        self, session: Session, handshake: Handshake, address: str, now: float
+    ) -> bool:
         """Let a peer through the desk; False when it was turned away or has left."""
         draw = uniform(self._seed, Purpose.SERVICE, *session.identity)
         visit = Visit(
             arrived_at=now,
             service_time=service_time(self._config.service_time, draw),
             session=session,
+            address=address,
         )
-        if self._clerk.arrive(visit, now) is Decision.OVERFLOW:
-            await self._overflow(session, handshake)
+        if (reason := self._clerk.arrive(visit, now)) is not None:
+            await self._turn_away(visit, handshake, reason, now)
             return False
         with visit.waiting:
             # Before the 101 a client has nothing to say: whatever arrives is its farewell.
@@ -207,21 +224,35 @@ class Reception:
             self._clerk.leave(visit, trio.current_time())
             return False
         if visit.turned_away:
-            await self._reject(session.identity, handshake)
+            seconds = visit.retry_after
+            if seconds is None:
+                seconds = self._retry_after(visit)
+            await self._reject(visit, handshake, OVERLOADED, seconds)
         return not visit.turned_away
 
-    async def _overflow(self, session: Session, handshake: Handshake) -> None:
-        if self._config.overflow == "reset":
-            session.stream.reset()
+    async def _turn_away(
+        self, visit: Visit, handshake: Handshake, reason: Reason, now: float
+    ) -> None:
+        seconds = self._retry_after(visit)
+        if reason is Reason.MAX_PER_ADDRESS:
+            own = self._clerk.door.address_waits(visit.address, now)
+            await self._reject(visit, handshake, TOO_MANY, max(seconds or 0.0, own) or seconds)
+        elif self._config.overflow == "reset":
+            visit.session.stream.reset()
         else:
-            await self._reject(session.identity, handshake)
+            await self._reject(visit, handshake, OVERLOADED, seconds)
 
-    async def _reject(self, whom: Identity, handshake: Handshake) -> None:
-        headers = []
-        if self._config.retry_after is not None:
-            headers.append((b"Retry-After", f"{math.ceil(self._config.retry_after)}".encode()))
-        self._guests.answered(whom, Answer.REJECTED, trio.current_time())
-        await handshake.reject(OVERLOADED, headers)
+    def _retry_after(self, visit: Visit) -> float | None:
+        return self._adviser.when_turned_away(
+            visit.session.identity, n_waiting=self._clerk.n_waiting
+        )
+
+    async def _reject(
+        self, visit: Visit, handshake: Handshake, status: HTTPStatus, seconds: float | None
+    ) -> None:
+        headers = [] if seconds is None else [retry_after_header(seconds)]
+        self._guests.answered(visit.session.identity, Answer.REJECTED, trio.current_time())
+        await handshake.reject(status, headers)
 
     async def _hold(self, session: Session, handshake: Handshake) -> None:
         """Open a connection, and stay with it until it ends."""

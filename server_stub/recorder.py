@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from server_stub.doorkeeper import Reason
 from server_stub.messages import Event
 from server_stub.outage import OutageKind, OutageWindow
 from server_stub.tables import (
@@ -43,6 +44,7 @@ class ServerRecorder:
         self._node = node
         self._interval: int | None = None
         self._counts = dict.fromkeys(_COUNTED, 0)
+        self._turned_away = dict.fromkeys(Reason, 0)
         self._levels: tuple[int, ...] = (0, 0, 0)
         self._peaks: tuple[int, ...] = (0, 0, 0)
 
@@ -51,6 +53,13 @@ class ServerRecorder:
         self._advance(now)
         self._counts[what] += 1
         self.totals[what] += 1
+
+    def turned_away(self, now: float, reason: Reason) -> None:
+        """An arrival was turned away; one that an outage sends away had been admitted before."""
+        self._advance(now)
+        self._turned_away[reason] += 1
+        if reason is not Reason.OUTAGE:
+            self.count(now, "rejected")
 
     def level(self, now: float, *, connected: int, backlog: int, busy_workers: int) -> None:
         """How many connections are open, handshakes wait and workers are busy, from now on."""
@@ -113,7 +122,9 @@ class ServerRecorder:
                 *self._counts.values(),
                 math.nan,
                 *self._peaks,
+                *self._turned_away.values(),
             )
             self._counts = dict.fromkeys(_COUNTED, 0)
+            self._turned_away = dict.fromkeys(Reason, 0)
             self._peaks = self._levels
             self._interval += 1

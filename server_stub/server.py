@@ -11,13 +11,16 @@ from collections.abc import Sequence
 
 import trio
 
+from server_stub.advice import Adviser
 from server_stub.agenda import Agenda
 from server_stub.backend import Backend
 from server_stub.clerk import Clerk
 from server_stub.config import ServerConfig
+from server_stub.departure import Departure
 from server_stub.gate import Gate
 from server_stub.guests import Guests, Unwatched
-from server_stub.outage import OutageKind, OutageWindow, on_the_network, on_the_server
+from server_stub.outage import OutageKind, OutageWindow, of_kind, on_the_server
+from server_stub.pace import Pace
 from server_stub.presence import Presence
 from server_stub.reception import Reception
 from server_stub.recorder import ServerRecorder
@@ -54,6 +57,7 @@ class Server:
         self._config = config
         self._port = port
         self._recorder = recorder
+        adviser = Adviser(config, seed=seed)
         self._backend = backend or Backend(config.history, config.ledger)
         self._thawed = Gate(is_open=True)
         self._presence = Presence()
@@ -67,6 +71,15 @@ class Server:
             thawed=self._thawed,
             recorder=recorder,
             guests=guests or Unwatched(),
+            adviser=adviser,
+        )
+        self._departure = Departure(
+            seed=seed,
+            port=port,
+            presence=self._presence,
+            clerk=self._clerk,
+            recorder=recorder,
+            adviser=adviser,
         )
 
     @property
@@ -108,7 +121,10 @@ class Server:
         async with trio.open_nursery() as nursery:
             if self._config.history.rate is not None:
                 nursery.start_soon(self._publish_events, self._config.history.rate, origin)
-            nursery.start_soon(self._note_network_outages, on_the_network(windows), origin)
+            for kind in OutageKind:
+                if not kind.stops_the_node:
+                    nursery.start_soon(self._note_outages, of_kind(windows, kind), origin)
+            self._clerk.keep_pace(Pace(windows, origin=origin))
             await self._go_through(agenda or Agenda(on_the_server(windows), origin=origin))
 
     async def _publish_events(self, rate: float, origin: float) -> None:
@@ -123,8 +139,8 @@ class Server:
                 if session.is_subscribed:
                     session.tell(event)
 
-    async def _note_network_outages(self, windows: Sequence[OutageWindow], origin: float) -> None:
-        """The server does not feel them; it keeps the book in which all outages stand."""
+    async def _note_outages(self, windows: Sequence[OutageWindow], origin: float) -> None:
+        """The node goes on through these; it keeps the book in which all outages stand."""
         for window in windows:
             await trio.sleep_until(origin + window.starts_at)
             started_at = trio.current_time()
@@ -143,56 +159,45 @@ class Server:
                 return
             started_at = trio.current_time()
             ended_at = math.inf
-            self._go_down(window, started_at)
+            starts_at, back_at = (agenda.origin + at for at in (window.starts_at, window.ends_at))
+            self._go_down(window, started_at, back_at)
             try:
-                await agenda.over()
+                async with trio.open_nursery() as nursery:
+                    if window.kind is OutageKind.DRAIN:
+                        nursery.start_soon(self._departure.drain, window, starts_at, back_at)
+                    await agenda.over()
+                    nursery.cancel_scope.cancel()
                 ended_at = trio.current_time()
                 self._come_back(window, ended_at)
             finally:
                 self._recorder.outage(window, started_at, ended_at)
 
-    def _go_down(self, window: OutageWindow, now: float) -> None:
+    def _go_down(self, window: OutageWindow, now: float, back_at: float) -> None:
         self._clerk.finish_services(now)
         self._clerk.goes_down_at(math.inf)
         self._reception.shut_doors()
-        for session in self._presence.sessions:
-            self._recorder.loss(session.identity, window.index, now)
         if window.kind is OutageKind.FREEZE:
+            for session in self._presence.sessions:
+                self._recorder.loss(session.identity, window.index, now)
             self._thawed.set(is_open=False)
             self._clerk.pause(now)
         else:
-            self._disconnect_everybody(window)
+            self._departure.lock_up(window, now=now, back_at=back_at)
+            if window.kind is not OutageKind.DRAIN:
+                self._departure.disconnect_everybody(window, now=now, back_at=back_at)
         self._clerk.changed(now)
-
-    def _disconnect_everybody(self, window: OutageWindow) -> None:
-        """Leave nobody: not in the kernel's queue, at the desk, or connected."""
-        if window.refuse:
-            self._port.refuse()
-        else:
-            self._port.hold()
-        self._presence.reset_strangers()
-        graceful = window.kind is OutageKind.GRACEFUL
-        for visit in self._clerk.send_away():
-            if graceful:
-                visit.turned_away = True
-                visit.waiting.cancel()
-            else:
-                visit.session.stream.reset()
-        for session in self._presence.sessions:
-            if graceful:
-                session.close(window.close_code)
-            else:
-                session.stream.reset()
-        self._presence.sessions.clear()
 
     def _come_back(self, window: OutageWindow, now: float) -> None:
         if window.kind is OutageKind.FREEZE:
             self._clerk.resume(now)
             self._thawed.set(is_open=True)
             if window.lost_at_thaw:
-                self._disconnect_everybody(window)
+                self._departure.lock_up(window, now=now, back_at=now)
+                self._departure.disconnect_everybody(window, now=now, back_at=now)
                 self._backend.restarted()
         else:
+            # A drain that was called off leaves some behind, whom the restart disconnects.
+            self._departure.disconnect_everybody(window, now=now, back_at=now)
             self._backend.restarted()
             if window.refuse:
                 self._port.listen()

@@ -67,7 +67,7 @@ class Session:
         self._limits = limits
         self._spawn = spawn
         self._protocol: Connection | None = None
-        self._farewell: int | None = None
+        self._farewell: CloseConnection | None = None
         self._ending = _WITHOUT_A_WORD
         self._incoming: Incoming | None = None
         self._began_at = math.inf
@@ -78,7 +78,7 @@ class Session:
     @property
     def ending(self) -> tuple[Ending, int]:
         """How it ended, and the close code; without a word, unless somebody said one."""
-        return self._ending if self._farewell is None else (Ending.TOLD, self._farewell)
+        return self._ending if self._farewell is None else (Ending.TOLD, self._farewell.code)
 
     @property
     def has_last_words(self) -> bool:
@@ -94,18 +94,21 @@ class Session:
         self._protocol = protocol
         self._incoming = Incoming(protocol, max_message_bytes=self._limits.max_message_bytes)
         if self._farewell is not None:
-            self.close(self._farewell)
+            self._say_goodbye(self._farewell)
 
-    def close(self, code: int, reason: str | None = None) -> None:
+    def close(self, code: int, reason: str = "") -> None:
         """Say goodbye; the peer gets a moment to answer."""
-        self._farewell = code
-        self.listening.deadline = trio.current_time() + self._limits.close_timeout
-        self.say(CloseConnection(code=code, reason=reason))
+        self._farewell = CloseConnection(code=code, reason=reason or None)
+        self._say_goodbye(self._farewell)
 
     def cut_off(self, offence: ViolationError) -> None:
         """Say goodbye to a peer for what it has done."""
         self.offence = offence
         self.close(int(offence.code), str(offence))
+
+    def _say_goodbye(self, farewell: CloseConnection) -> None:
+        self.listening.deadline = trio.current_time() + self._limits.close_timeout
+        self.say(farewell)
 
     def tell(self, message: Message) -> None:
         """Send one of our own messages."""

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from server_stub.doorkeeper import Reason
 from server_stub.guests import Answer, Ending
 from server_stub.outage import OutageKind
 
@@ -101,6 +102,19 @@ class TableWriter:
 
 
 _AT = "on the run's clock"
+_TURNED_AWAY = {
+    Reason.BACKLOG: "arrivals that found the queue full",
+    Reason.MAX_CONNECTIONS: "arrivals that found too many connections",
+    Reason.ADMISSION: "arrivals that did not get past `server.admission`",
+    Reason.MAX_PER_ADDRESS: "arrivals whose address had too many connections, or connects (429)",
+    Reason.OUTAGE: "admitted arrivals sent away by the start of an outage",
+}
+
+
+def turned_away_by(reason: Reason) -> str:
+    """The column that counts what was turned away for this reason."""
+    return f"turned_away_{reason.value}"
+
 
 SERVER = Schema(
     name="server",
@@ -125,6 +139,10 @@ SERVER = Schema(
         Column(name="connected", dtype="u4", meaning="most connections open at once"),
         Column(name="backlog", dtype="u4", meaning="most handshakes waiting at once"),
         Column(name="busy_workers", dtype="u4", meaning="most workers busy at once"),
+        *(
+            Column(name=turned_away_by(reason), dtype="u4", meaning=_TURNED_AWAY[reason])
+            for reason in Reason
+        ),
     ),
 )
 

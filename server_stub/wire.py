@@ -1,5 +1,6 @@
 """What travels between herd's client and the stub: paths, close codes, HTTP statuses."""
 
+from collections.abc import Mapping
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import NamedTuple
@@ -9,6 +10,7 @@ RAMP_EPISODE = 0
 """The episode in which the fleet assembles; it bypasses service times (RULES 17)."""
 
 OVERLOADED = HTTPStatus.SERVICE_UNAVAILABLE
+TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
 APPLICATION_PING = "ping"
 APPLICATION_PONG = "pong"
 
@@ -54,6 +56,19 @@ def identity_of(target: str) -> Identity | None:
         return None
     # The numbers key random draws and stand in records, and both hold 32 bits.
     return identity if all(0 <= number < 2**32 for number in identity) else None
+
+
+def address_of(headers: Mapping[str, str], peer_address: str) -> str:
+    """Where a client comes from: what the nearest proxy says, or the peer's own address.
+
+    A proxy appends to `X-Forwarded-For` the address that it was connected to from. What stands
+    before the last one was said by others, the client itself included.
+
+    Args:
+        headers: Of the request, by name in lower case.
+        peer_address: Where the connection comes from.
+    """
+    return headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or peer_address
 
 
 class RouteKind(Enum):

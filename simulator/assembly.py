@@ -28,7 +28,20 @@ from simulator.results import (
 )
 from simulator.scenario import Scenario
 
-_NETWORK = list(OutageKind).index(OutageKind.NETWORK)
+_ON_THE_WAY = [code for code, kind in enumerate(OutageKind) if kind.is_on_the_way]
+_FORGETS = list(OutageKind).index(OutageKind.IDLE_TIMEOUT)
+_CAUSES = {
+    OutageKind.GRACEFUL: Cause.GRACEFUL,
+    OutageKind.CRASH: Cause.CRASH,
+    OutageKind.FREEZE: Cause.FREEZE,
+    OutageKind.NETWORK: Cause.NETWORK,
+    OutageKind.DRAIN: Cause.DRAIN,
+    OutageKind.SLOW: Cause.SERVER_LOST,
+    OutageKind.COLD: Cause.GRACEFUL,
+    OutageKind.IDLE_TIMEOUT: Cause.IDLE_TIMEOUT,
+    OutageKind.SERVER_LOST: Cause.SERVER_LOST,
+}
+"""What each kind of outage is to a connection that it breaks; a slow server breaks none itself."""
 
 
 def assemble(
@@ -150,7 +163,7 @@ def _disconnects(raw: RawTables, outages: Columns) -> Columns:
     noticed_at = columns["noticed_at"]
     row = _noticed_losses(columns, losses, outages)
     recorded = row >= 0
-    of_the_server = outages["kind"] != _NETWORK
+    of_the_server = ~np.isin(outages["kind"], _ON_THE_WAY)
     broke_at = np.where(recorded, np.append(losses["broke_at"], np.nan)[row], noticed_at)
     outage = np.where(
         recorded,
@@ -191,7 +204,7 @@ def _noticed_losses(disconnects: Columns, losses: Columns, outages: Columns) -> 
         return np.append(rows, -1)[found]
 
     kind = np.append(outages["kind"], -1)[find(losses["outage"], outages["outage"])]
-    told = last_of(np.flatnonzero(kind != _NETWORK))
+    told = last_of(np.flatnonzero(~np.isin(kind, _ON_THE_WAY)))
     silent_since = last_of(np.flatnonzero(~_within_another(losses, outages)))
     broke_at = np.append(losses["broke_at"], -np.inf)
     was_told = ~np.isin(disconnects["noticed_by"], (NoticedBy.HEARTBEAT, NoticedBy.OFFLINE))
@@ -199,9 +212,13 @@ def _noticed_losses(disconnects: Columns, losses: Columns, outages: Columns) -> 
 
 
 def _within_another(losses: Columns, outages: Columns) -> NDArray[np.bool_]:
-    """Whether a connection was broken by an earlier outage that was still on, shape (n_losses,)."""
+    """Whether a connection was broken by an earlier outage that was still on, shape (n_losses,).
+
+    To a connection that was forgotten, the middlebox that forgot it is never well again.
+    """
     ends_at = np.full(outages["outage"].max(initial=-1) + 2, -np.inf)  # The last is for none: -1.
-    np.maximum.at(ends_at, outages["outage"], outages["ends_at"])
+    healed_at = np.where(outages["kind"] == _FORGETS, np.inf, outages["ends_at"])
+    np.maximum.at(ends_at, outages["outage"], healed_at)
     keys = episode_keys(losses)
     order = np.lexsort([losses["broke_at"], keys])
     latest_end = running_maximum(ends_at[losses["outage"][order]], keys[order])
@@ -222,7 +239,7 @@ def _latest_outage(outages: Columns, at: NDArray[np.float64]) -> NDArray[np.inte
 
 def _causes(outages: Columns, outage: NDArray[np.integer]) -> NDArray[np.uint8]:
     """The cause that each of these outages is; none that is known is a lost server."""
-    of_kind = np.array([Cause[kind.name] for kind in OutageKind], dtype=np.uint8)
+    of_kind = np.array([_CAUSES[kind] for kind in OutageKind], dtype=np.uint8)
     causes = np.append(of_kind[outages["kind"]], np.uint8(Cause.SERVER_LOST))
     return causes[find(outage, outages["outage"])]
 

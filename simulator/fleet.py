@@ -2,24 +2,27 @@
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import numpy as np
 import trio
 from numpy.typing import NDArray
 
 from server_stub.draws import Purpose, uniform
-from server_stub.outage import on_the_network
+from server_stub.outage import OutageKind, of_kind, on_the_network
 from server_stub.wire import Identity, own_path
 from simulator.client import Client
+from simulator.core.addresses import address_numbers, address_text
 from simulator.core.events import Listener
 from simulator.core.outbox import Outbox, Storage, keys_within
+from simulator.middlebox import Forgotten, Middlebox
 from simulator.network import SYN_RETRY_AT
 from simulator.paths import Path
 from simulator.probe import health_probe
 from simulator.recording import FleetRecorder
 from simulator.scenario import Cohort, Scenario
 from simulator.storage import MemoryStorage
-from simulator.transport.seam import Dial, Transport
+from simulator.transport.seam import Dial, Transport, TransportMaker
 
 _HIDDEN_FOR_AT_MOST = 600.0
 """Seconds that a hidden page has been hidden when the run begins, at most: some of them are so for
@@ -36,7 +39,7 @@ class Fleet:
         cohort_of: NDArray[np.uint16],
         *,
         dials: Sequence[Dial],
-        transport: Callable[[Dial, str], Transport],
+        transport: TransportMaker,
         host: str,
         recorder: FleetRecorder,
         listeners: Sequence[Listener] = (),
@@ -52,7 +55,7 @@ class Fleet:
             numbers: The client numbers of this fleet, a part of the whole.
             cohort_of: Index of the cohort of every client of the whole fleet.
             dials: Ways to the server; clients are spread over them.
-            transport: Makes a transport over a way to the server and the name of its host.
+            transport: Makes a transport over a way to the server.
             host: For the Host header.
             recorder: Told of everything.
             storage: Where operations wait for their acknowledgement; in memory unless given.
@@ -75,18 +78,26 @@ class Fleet:
         self._origin = math.inf
         self._host = host
         self._paths = [Path(syn_retry_at) for _ in scenario.cohorts]
-        # A path costs something on every read and write: only where one is ever cut.
-        is_ever_cut = bool(on_the_network(scenario.windows))
-        self._dials = [
-            [path.over(dial) for dial in dials] if is_ever_cut else list(dials)
-            for path in self._paths
-        ]
+        self._is_ever_cut = bool(on_the_network(scenario.windows))
+        self._raw_dials = dials
+        self._dials = [[self._along(path, dial) for dial in dials] for path in self._paths]
+        self._make_transport = transport
+        # Those that clients share; a client that is told apart on the way has one of its own.
         self._transports = [[transport(dial, host) for dial in along] for along in self._dials]
+        self._boxes = [self._middlebox(cohort) for cohort in scenario.cohorts]
+        self._addresses = (
+            address_numbers(cohort_of, [cohort.clients_per_address for cohort in scenario.cohorts])
+            if scenario.tells_addresses
+            else None
+        )
 
     def begin(self, origin: float) -> None:
         """The whole fleet is connected; t = 0 is at `origin` on Trio's clock."""
         self._origin = origin
         self._dialling_ends_at = origin + self._scenario.horizon
+        for box in self._boxes:
+            if box is not None:
+                box.begin(origin)
         self._begun.set()
 
     async def run(self, *, ramp_starts_at: float) -> None:
@@ -108,6 +119,9 @@ class Fleet:
         finally:
             for path in self._paths:
                 path.heal()
+            for box in self._boxes:
+                if box is not None:
+                    box.release()
             for client in self._clients:
                 client.conversation.finish(trio.current_time())
                 self._recorder.account(client.number, client.conversation)
@@ -119,7 +133,7 @@ class Fleet:
         client = Client(
             number,
             cohort,
-            self._transports[index][way],
+            self._transport(number, index, way),
             seed=self._scenario.seed,
             first_due_at=due_at,
             listeners=self._listeners,
@@ -135,6 +149,37 @@ class Fleet:
         )
         self._hide(client, cohort, due_at)
         return client
+
+    def _middlebox(self, cohort: Cohort) -> Middlebox | None:
+        """What stands between a cohort and the server, if anything ever does."""
+        windows = [
+            window
+            for window in of_kind(self._scenario.windows, OutageKind.IDLE_TIMEOUT)
+            if window.cohort in (None, cohort.name)
+        ]
+        return Middlebox(windows) if windows else None
+
+    def _transport(self, number: int, index: int, way: int) -> Transport:
+        box, dial = self._boxes[index], self._raw_dials[way]
+        if box is None and self._addresses is None:
+            return self._transports[index][way]
+        if box is not None:
+            dial = box.over(dial, partial(self._note_forgotten, len(self._clients)))
+        make = self._make_transport
+        if self._addresses is not None:  # As a proxy in between would tell it.
+            forwarded_for = address_text(int(self._addresses[number]))
+            make = partial(make, headers=[("X-Forwarded-For", forwarded_for)])
+        return make(self._along(self._paths[index], dial), self._host)
+
+    def _note_forgotten(self, place: int, forgotten: Forgotten) -> None:
+        """The connection of the client at this place of the list was; an attempt has no record."""
+        client = self._clients[place]
+        if client.is_connected:
+            self._recorder.loss(client.number, client.episode, forgotten.outage, forgotten.at)
+
+    def _along(self, path: Path, dial: Dial) -> Dial:
+        """A path costs something on every read and write: only where one is ever cut."""
+        return path.over(dial) if self._is_ever_cut else dial
 
     def _outbox(self, number: int, cohort: Cohort) -> Outbox | None:
         if cohort.operation_rate is None:
@@ -165,7 +210,7 @@ class Fleet:
                 if self._cohort_of[client.number] in hit and client.is_connected:
                     self._recorder.loss(client.number, client.episode, window.index, now)
             for index in hit:
-                self._paths[index].cut()
+                self._paths[index].cut(window.direction)
             await trio.sleep_until(self._origin + window.ends_at)
             for index in hit:
                 self._paths[index].heal()

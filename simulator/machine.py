@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server_stub.config import ServerConfig
+from server_stub.outage import OutageKind, of_kind
 from simulator.errors import MachineError
 from simulator.scenario import Scenario
 
@@ -104,17 +105,28 @@ def descriptors_needed(scenario: Scenario, *, n_workers: int) -> int:
     """File descriptors that the busiest process of a live run may need.
 
     The server holds every client's connection and, beside them, those that clients have given up
-    but which still stand in its queue.
+    but which still stand in its queue. A connection that a middlebox forgets stays open at both
+    ends.
     """
-    server = scenario.n_clients + scenario.server.workers + scenario.server.backlog
-    worker = -(-scenario.n_clients // n_workers)
+    connections = scenario.n_clients * _most_connections(scenario)
+    server = connections + scenario.server.workers + scenario.server.backlog
+    worker = -(-connections // n_workers)
     return max(server + min(scenario.n_clients, _LINGERING), worker) + _SPARE_DESCRIPTORS
 
 
-def clients_within(n_descriptors: int, server: ServerConfig) -> int:
+def _most_connections(scenario: Scenario) -> int:
+    """Of one client: the one it has, and those forgotten, each after having been idle for long."""
+    return 1 + sum(
+        1 + int((window.ends_at - window.starts_at) / window.idle_for)
+        for window in of_kind(scenario.windows, OutageKind.IDLE_TIMEOUT)
+    )
+
+
+def clients_within(n_descriptors: int, scenario: Scenario) -> int:
     """The most clients for which so many file descriptors per process are enough."""
+    server, each = scenario.server, _most_connections(scenario)
     room = n_descriptors - _SPARE_DESCRIPTORS - server.workers - server.backlog
-    return max(0, room // 2, room - _LINGERING)
+    return max(0, room // (each + 1), (room - _LINGERING) // each)
 
 
 def ports_last_for(machine: Machine) -> int:
@@ -140,7 +152,7 @@ def prepare(scenario: Scenario, machine: Machine, *, n_workers: int) -> tuple[st
         MachineError: It cannot work.
     """
     needed = descriptors_needed(scenario, n_workers=n_workers)
-    fitting = clients_within(machine.max_descriptors, scenario.server)
+    fitting = clients_within(machine.max_descriptors, scenario)
     _check_descriptors(needed, machine, n_clients=scenario.n_clients, fitting=fitting)
     if len(source_addresses(scenario.n_clients, machine)) > 1 and not can_spread():
         reason = f"{_BEYOND_ONE_ADDRESS} cannot be dialled from"

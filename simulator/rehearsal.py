@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from server_stub.doorkeeper import Reason
 from server_stub.outage import OutageKind, OutageWindow
 from server_stub.tables import Columns, Schema
 from simulator.assembly import assemble
@@ -40,7 +41,10 @@ def rehearse(scenario: Scenario, *, target: str | None = None) -> dict[str, Any]
     rows["outages"] = list(_outage_rows(scenario.windows))
     instants = (0.0, *(window.starts_at for window in scenario.windows), scenario.horizon)
     if target is None:
-        rows["server"] = [(at, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1) for at in instants]
+        nobody_turned_away = (0,) * len(Reason)
+        rows["server"] = [
+            (at, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1, *nobody_turned_away) for at in instants
+        ]
         rows["services"] = [(at, 0.0) for at in instants]
         rows["tallies"] = [(client, 0, 0) for client in range(n_clients)]
     else:

@@ -59,6 +59,9 @@ class ClientConfig(Settings):
     """Messages that wait for a connection."""
     sync: Literal["none", "delta", "full"] = "none"
     """After a connect: fetch nothing, what was missed, or the whole state."""
+    clients_per_address: PositiveCount = 1
+    """How many clients share an address, as behind a NAT or the proxy of an office. The server
+    learns it from an X-Forwarded-For header, as behind a proxy of its own."""
     operation_rate: Annotated[Rate | None, OrNone] = None
     """Operations per second that a client's user issues, connected or not."""
     visible_share: Share = 1.0
@@ -210,6 +213,13 @@ class Scenario(Settings):
         """The cohorts; without any `[[cohort]]`, the whole fleet is one, called "all"."""
         return self.cohort or (
             Cohort(**{field: getattr(self.client, field) for field in ClientConfig.model_fields}),
+        )
+
+    @property
+    def tells_addresses(self) -> bool:
+        """Does the server hear where its clients come from?"""
+        return self.server.max_per_address is not None or any(
+            cohort.clients_per_address > 1 for cohort in self.cohorts
         )
 
     @property

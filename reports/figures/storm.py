@@ -11,6 +11,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
 
+from reports.capacity import mark_capacity
 from reports.panels import (
     best_columns,
     columns_beside,
@@ -23,7 +24,7 @@ from reports.panels import (
     set_rate_scale,
     set_title,
 )
-from reports.style import INK, OUTCOME_COLOURS, styled
+from reports.style import OUTCOME_COLOURS, styled
 from reports.timeline import TimeFrame, frame_time, last_end, stack_steps
 from reports.wording import OUTCOME_WORDS, back, per_second, seen_by_server
 from simulator.core.outcomes import Outcome
@@ -122,33 +123,10 @@ def _panel(
     if peak is None:  # Those that found nobody listening have left no trace.
         peak = float(rate.total.max())
     set_title(ax, name, f"peak {per_second(peak)} over 0.1 s, {back(result, summary)}")
-    capacity = None if math.isnan(result.capacity) else _mark_capacity(ax, result.capacity)
+    capacity = None if math.isnan(result.capacity) else mark_capacity(ax, result)
     layers = dict(zip(Outcome, rate.by_outcome, strict=True))
     stack = stack_steps(ax, rate.edges, layers, OUTCOME_COLOURS, OUTCOME_WORDS)
     return StormPanel(ax=ax, frame=frame, stack=stack, capacity=capacity)
-
-
-def _mark_capacity(ax: Axes, capacity: float) -> Line2D:
-    """A line, and where there is room beside the panel what it is."""
-    if columns_beside(ax) == 1:
-        _name_capacity(ax, capacity)
-    return ax.axhline(
-        capacity, color=INK, lw=1.2, ls=(0, (4, 2)), label=f"capacity {per_second(capacity)}"
-    )
-
-
-def _name_capacity(ax: Axes, capacity: float) -> None:
-    """Say beside a panel what its line is."""
-    ax.annotate(
-        f"capacity\n{per_second(capacity)}",
-        (1.0, capacity),
-        xycoords=("axes fraction", "data"),
-        xytext=(4, 0),
-        textcoords="offset points",
-        ha="left",
-        va="center",
-        fontsize=8.5,
-    )
 
 
 def _scale_rates(

@@ -46,12 +46,12 @@ def peak_arrival_rate_up(server: Columns, outages: Columns, window: float) -> fl
 def _while_down(server: Columns, outages: Columns) -> NDArray[np.bool_]:
     """Whether an interval lies wholly within an outage of its node, shape (n_rows,).
 
-    No node is down because paths to it are cut: others may well arrive.
+    No node is down because paths to it are cut, or because it is slow.
     """
     down = np.zeros(server["at"].size, dtype=np.bool_)
     columns = (outages[name] for name in ("kind", "node", "starts_at", "ends_at"))
     for kind, node, starts_at, ends_at in zip(*columns, strict=True):
-        if kind == list(OutageKind).index(OutageKind.NETWORK):
+        if not list(OutageKind)[kind].stops_the_node:
             continue
         within = (server["at"] >= starts_at) & (server["at"] + INTERVAL <= ends_at)
         down |= within & (server["node"] == node)

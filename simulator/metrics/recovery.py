@@ -26,17 +26,17 @@ class Span:
     outage: int
     kind: OutageKind
     cohort: int | None
-    """Whose path it cuts; None for an outage that everybody feels."""
+    """Whose path it is on; None for an outage that everybody feels."""
     starts_at: float
     ends_at: float
     """Infinite if it was still on when the run ended."""
     next_starts_at: float
-    """When the first outage after its end began; infinite for the last one."""
+    """When the first outage after its end began that disconnects anybody; infinite for the last."""
 
     @property
     def on_the_network(self) -> bool:
-        """Were paths cut, while the server was well?"""
-        return self.kind is OutageKind.NETWORK
+        """Was it between clients and server, while the server was well?"""
+        return self.kind.is_on_the_way
 
     def touches(self, cohort_of: NDArray[np.uint16]) -> Mask:
         """Whether it can disconnect each client, shape (n_clients,).
@@ -45,7 +45,7 @@ class Span:
             cohort_of: Index of each client's cohort.
         """
         if self.cohort is None:
-            return np.ones(cohort_of.size, dtype=np.bool_)
+            return np.full(cohort_of.size, self.kind.breaks_connections)
         touched: Mask = cohort_of == self.cohort
         return touched
 
@@ -61,17 +61,19 @@ def spans_of(result: RunResult, end: float) -> tuple[Span, ...]:
     rows = [outages["outage"] == index for index in np.unique(outages["outage"])]
     firsts = [float(outages["starts_at"][row].min()) for row in rows]
     lasts = [float(outages["ends_at"][row].max()) for row in rows]
+    kinds = [list(OutageKind)[outages["kind"][row][0]] for row in rows]
+    breaks = [first for first, kind in zip(firsts, kinds, strict=True) if kind.breaks_connections]
     cohorts = _cohorts_cut_off(result.scenario)
     spans = [
         Span(
             outage=int(outages["outage"][row][0]),
-            kind=list(OutageKind)[outages["kind"][row][0]],
+            kind=kind,
             cohort=cohorts.get(int(outages["outage"][row][0])),
             starts_at=first,
             ends_at=last,
-            next_starts_at=min((later for later in firsts if later >= last), default=math.inf),
+            next_starts_at=min((later for later in breaks if later >= last), default=math.inf),
         )
-        for row, first, last in zip(rows, firsts, lasts, strict=True)
+        for row, kind, first, last in zip(rows, kinds, firsts, lasts, strict=True)
         if first <= end
     ]
     return tuple(sorted(spans, key=lambda span: span.starts_at))

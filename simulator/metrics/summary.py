@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from server_stub.doorkeeper import Reason
+from server_stub.tables import turned_away_by
 from simulator.core.outcomes import Outcome, labels
 from simulator.metrics.accounts import total
 from simulator.metrics.percentiles import percentile
@@ -143,6 +145,13 @@ def _wasted_share(scope: Scope) -> float:
     return float(scope.server["wasted"].sum()) / max(int(scope.server["completed"].sum()), 1)
 
 
+def _turned_away(scope: Scope) -> Value:
+    """Arrivals that the server did not let in, by the rule that turned them away."""
+    if scope.server["at"].size == 0:
+        return math.nan
+    return {reason.value: int(scope.server[turned_away_by(reason)].sum()) for reason in Reason}
+
+
 def _goodput_after_outage(scope: Scope) -> float:
     """Of the worst outage; those that nobody had to come back from are left out."""
     goodputs = [recovery.goodput() for recovery in scope.recoveries]
@@ -197,6 +206,7 @@ METRICS: Mapping[str, Metric] = {
     "detection_time_p99": partial(_detection_time, share=0.99),
     "peak_backlog": _peak_backlog,
     "wasted_share": _wasted_share,
+    "turned_away": _turned_away,
     "goodput_after_outage": _goodput_after_outage,
     "binding_stage": lambda scope: None if math.isnan(scope.capacity) else "handshake",
     "metastable": lambda scope: scope.is_metastable,

@@ -18,7 +18,7 @@ from simulator.fleet import Fleet
 from simulator.recording import FleetRecorder
 from simulator.transport import TRANSPORTS
 
-from .invariants import check_lives, check_silence
+from .invariants import check_downtime, check_lives, check_silence
 from .wire import CountingPort, Wire
 from .witness import Witness
 
@@ -205,9 +205,11 @@ class _World:
         for client in living:
             if trouble := self._trouble_of(client):
                 return f"client {client.number} {trouble}"
-        if self._server.n_connected != len(living):
+        ghosts = self._n_ghosts()
+        if not 0 <= self._server.n_connected - len(living) <= ghosts:
             return f"the server has {self._server.n_connected} connections, not {len(living)}"
-        if self._port.n_open() != (len(living), len(living)):
+        n_ours, n_theirs = self._port.n_open()
+        if n_ours != len(living) + ghosts or not 0 <= n_theirs - len(living) <= ghosts:
             return f"{self._port.n_open()} streams are open, for {len(living)} clients"
         if not self._server.is_idle:
             return "the desk is busy"
@@ -215,6 +217,11 @@ class _World:
         if n_tasks > self._n_tasks_at_most(living):
             return f"{n_tasks} tasks live, for {len(living)} clients"
         return ""
+
+    def _n_ghosts(self):
+        """Connections that were forgotten on the way: their clients have left, and no one knows."""
+        boxes = [box for box in self._fleet._boxes if box is not None]
+        return sum(len(box._farewells) for box in boxes)
 
     def _trouble_of(self, client):
         now = trio.current_time()
@@ -250,7 +257,9 @@ class _World:
         monitored = sum(client.surroundings.probe is not None for client in living)
         server = 3 + 2 * (self._scenario.server.history.rate is not None)
         fleet = 1 if living else 0
-        return 3 + 1 + server + fleet + per_connection * len(living) + monitored
+        # What was said to a ghost, and waits to be sent, has a task as well.
+        ghosts = 2 * self._n_ghosts()
+        return 3 + 1 + server + fleet + per_connection * len(living) + monitored + ghosts
 
     # Afterwards
 
@@ -266,6 +275,14 @@ class _World:
             self._scenario.windows,
             self._schedule.latency,
             throttled=hidden | {number for number, what in did if what == "hide"},
+            talkative={number for number, what in did if what == "big-text"},
+            has_events=self._scenario.server.history.rate is not None,
+        )
+        check_downtime(
+            self.witness,
+            cohorts,
+            self._scenario.windows,
+            self._schedule.latency,
             talkative={number for number, what in did if what == "big-text"},
         )
         self._check_copies()

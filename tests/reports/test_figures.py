@@ -10,6 +10,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from reports.figures import (
+    plot_arrivals,
+    plot_cohorts,
     plot_raster,
     plot_recoveries,
     plot_recovery,
@@ -19,6 +21,7 @@ from reports.figures import (
 from reports.figures.states import _STEPS
 from reports.style import LIGHT_GREY, OUTCOME_COLOURS, STATE_COLOURS, policy_colours
 from simulator.core.outcomes import Outcome
+from simulator.metrics.door import Met, arrivals_met
 from simulator.metrics.series import attempt_rate, share_connected
 from simulator.metrics.states import FleetState, fleet_states
 
@@ -84,6 +87,21 @@ class TestStorm:
         assert panel.capacity is None
         assert not any("capacity" in text.get_text() for text in panel.ax.texts)
         assert panel.ax.get_ylim()[1] == pytest.approx(1.35 * 200)
+
+    @pytest.mark.parametrize(
+        ("kind", "word", "setting"),
+        [
+            ("drain", "drain", "server down for 2.0 s"),
+            ("cold", "outage", "server down for 2.0 s"),
+            ("slow", "slow", "server slow for 2.0 s"),
+            ("idle_timeout", "idle timeout", "idle connections forgotten for 2.0 s"),
+        ],
+    )
+    def test_says_what_kind_of_trouble_it_was(self, lockstep, kind, word, setting):
+        """Over the span, and in the heading."""
+        storm = plot_storm({"fixed": lockstep(kind=kind)})
+        assert word in {text.get_text() for text in storm.panels["fixed"].ax.texts}
+        assert setting in storm.figure.get_suptitle()
 
     def test_says_what_is_seen_in_numbers(self, pair):
         """A title names the policy, its peak and its window, and how far the herd came back."""
@@ -348,3 +366,61 @@ def test_single_runs_draw_on_given_axes(plot, pair):
     assert ax.get_xlim() == (0.0, 12.0)
     assert ax.get_legend() is None
     assert span(drawn.frame.unobserved) == (8.0, 12.0)
+
+
+class TestCohorts:
+    """`plot_cohorts`."""
+
+    def test_draws_a_curve_for_each_cohort(self, lockstep):
+        """The share of its own clients; the title names the worst and the best."""
+        result = lockstep(cohorts=("brave", "shy"))
+        drawn = plot_cohorts(result, name="mine")
+        for index, line in drawn.handles.items():
+            connected = share_connected(result, cohort=index)
+            np.testing.assert_allclose(line.get_ydata()[:-1], connected.share)
+        assert labels(drawn.ax.get_legend()) == ["brave", "shy"]
+        assert drawn.ax.get_title(loc="left") == "mine: all down to 0 %"
+
+    def test_names_the_worst_and_the_best(self, lockstep):
+        """Where one cohort kept its connections."""
+        result = lockstep(cohorts=("brave", "shy"), n_lost=10)
+        title = plot_cohorts(result, name="mine").ax.get_title(loc="left")
+        assert title == "mine: shy down to 0 %, brave to 100 %"
+
+
+class TestArrivals:
+    """`plot_arrivals`."""
+
+    def test_stacks_what_arrivals_met(self, lockstep):
+        """Those let in at the bottom; rules that turned nobody away are left out."""
+        result = lockstep(turned_away={"admission": 12, "backlog": 3})
+        stack = plot_arrivals(result)
+        met = arrivals_met(result)
+        assert list(stack.stack) == [Met.ADMITTED, Met.BACKLOG, Met.ADMISSION]
+        for what, patch in stack.stack.items():
+            data = patch.get_data()
+            np.testing.assert_allclose(data.values - data.baseline, met.per_second[what])
+        assert data.values.max() == 20 / 0.1
+        assert labels(stack.ax.get_legend()) == [
+            "let in",
+            "queue full",
+            "not admitted by the rule in front",
+        ]
+
+    def test_says_how_many_were_turned_away_and_why(self, lockstep):
+        """The rule that turned most away comes first."""
+        stack = plot_arrivals(lockstep(turned_away={"admission": 12, "backlog": 3}), name="mine")
+        assert stack.ax.get_title(loc="left").replace("\n", " ") == (
+            "mine: 15 of 20 arrivals turned away: 12 (not admitted by the rule in front) and "
+            "3 (queue full)"
+        )
+
+    def test_says_so_when_all_were_let_in(self, lockstep):
+        """And when nobody knows."""
+        assert "20 arrivals, all let in" in plot_arrivals(lockstep()).ax.get_title(loc="left")
+        title = plot_arrivals(lockstep(server=False)).ax.get_title(loc="left")
+        assert "the server left no record" in title
+
+    def test_marks_the_capacity(self, lockstep):
+        """What the server can take."""
+        assert plot_arrivals(lockstep()).capacity.get_ydata() == [10.0, 10.0]

@@ -41,6 +41,7 @@ class Peer:
         listens=True,
         answers_close=True,
         subprotocols=(),
+        address=None,
     ):
         self.answer = None
         """What it met and when: (101, 1.0), (503, 1.0), ("refused", 1.0), "reset", "eof" ..."""
@@ -50,8 +51,11 @@ class Peer:
         """What the server said on the open connection, each with its instant."""
         self.loss = None
         """How the connection ended and when: (1012, 2.0), ("reset", 2.0), ("eof", 2.0)."""
+        self.reason = None
+        """What the server's close frame gave as its reason."""
         self._dial = dial
         self._target = target
+        self._headers = [] if address is None else [(b"X-Forwarded-For", address.encode())]
         self._request = request
         self._listens = listens
         self._subprotocols = list(subprotocols)
@@ -80,7 +84,12 @@ class Peer:
     async def _knock(self):
         handshake = H11Handshake(ConnectionType.CLIENT)
         self.request = handshake.send(
-            Request(host="stub", target=self._target, subprotocols=self._subprotocols)
+            Request(
+                host="stub",
+                target=self._target,
+                subprotocols=self._subprotocols,
+                extra_headers=self._headers,
+            )
         )
         await self.stream.send_all(self._request(self.request))
         while self.answer is None:
@@ -106,8 +115,9 @@ class Peer:
                         self.heard.append((event.data, _now()))
                     case Pong():
                         self.heard.append(("pong frame", _now()))
-                    case CloseConnection(code=code):
+                    case CloseConnection(code=code, reason=reason):
                         self._ends(code)
+                        self.reason = reason
                         if not self._answers_close:
                             return
                         if self._connection.state is ConnectionState.REMOTE_CLOSING:

@@ -127,7 +127,14 @@ async def test_the_state_is_plain_json(client, node):
         "backlog": 2,
         "busy_workers": 1,
         "clients": 9,
-        "counts": {"arrivals": 12, "admitted": 11, "completed": 10, "wasted": 3, "rejected": 1},
+        "counts": {
+            "arrivals": 12,
+            "admitted": 11,
+            "completed": 10,
+            "wasted": 3,
+            "rejected": 1,
+            "malformed": 2,
+        },
         "outage": {
             "now": {"kind": "crash", "starts_at": 5.0, "ends_at": None},
             "next": {"kind": "crash", "starts_at": 5.0, "ends_at": 7.0},
@@ -155,6 +162,7 @@ async def test_prometheus_can_read_the_figures(client):
         ("herd_completed_total",): 10.0,
         ("herd_wasted_total",): 3.0,
         ("herd_rejected_total",): 1.0,
+        ("herd_malformed_total",): 2.0,
         ("herd_outages_total", "crash"): 2.0,
     }
 

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 
 from server_stub.config import ServerConfig, ServiceTime
+from server_stub.doorkeeper import Reason
 from server_stub.history import HistoryConfig
-from server_stub.outage import OutageKind
+from server_stub.outage import OutageKind, needs
 from simulator.assembly import assemble
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.raw_tables import RAW_ACCOUNTS, RAW_TABLES, RawTables
 from simulator.results import Manifest, RunResult, Thresholds, as_table
 from simulator.scenario import ClientConfig, Cohort, Outage, Scenario
+
+_ANY = {"drain_over": 0.5, "slow_factor": 2.0, "cold_for": 1.0, "idle_for": 1.0}
 
 
 class Herd:
@@ -57,10 +60,12 @@ class Herd:
         for client in range(n_clients):
             self.tries(client, -1.0)
 
-    def outage(self, starts_at, ends_at, *, kind="graceful", cohort=None, recorded=True):
-        """The next outage."""
+    def outage(self, starts_at, ends_at, *, kind="graceful", recorded=True, **settings):
+        """The next outage; what its kind needs is there."""
+        needed = {field: _ANY[field] for field in needs(kind) if field not in settings}
+        duration = ends_at - starts_at
         self.schedule.append(
-            Outage(kind=kind, starts_at=starts_at, down_for=ends_at - starts_at, cohort=cohort)
+            Outage(kind=kind, starts_at=starts_at, down_for=duration, **needed, **settings)
         )
         if recorded:
             code = list(OutageKind).index(OutageKind(kind))
@@ -99,9 +104,10 @@ class Herd:
         self.rows["give_ups"].append((client, at))
         return self
 
-    def interval(self, at, *, arrivals=0, completed=0, wasted=0, backlog=0, node=0):
-        """10 ms of the server's life."""
-        row = (at, node, arrivals, 0, completed, wasted, 0, np.nan, 0, backlog, 0)
+    def interval(self, at, *, arrivals=0, completed=0, wasted=0, backlog=0, node=0, turned_away=()):
+        """10 ms of the server's life; those turned away by reason."""
+        reasons = [dict(turned_away).get(reason.value, 0) for reason in Reason]
+        row = (at, node, arrivals, 0, completed, wasted, 0, np.nan, 0, backlog, 0, *reasons)
         self.rows["server"].append(row)
         return self
 

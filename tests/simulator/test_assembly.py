@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from server_stub.outage import OutageKind
 from simulator.assembly import assemble
 from simulator.core.cohorts import deal_cohorts
 from simulator.core.outcomes import Cause, NoticedBy, Outcome
@@ -121,6 +122,44 @@ def test_a_cut_that_nobody_noticed_is_not_the_cause_of_a_later_silence(herd):
     disconnects = run.result().disconnects
     assert disconnects["broke_at"].tolist() == [10, 20]
     assert disconnects["cause"].tolist() == [Cause.FREEZE, Cause.NETWORK]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [
+        ("graceful", Cause.GRACEFUL),
+        ("crash", Cause.CRASH),
+        ("freeze", Cause.FREEZE),
+        ("network", Cause.NETWORK),
+        ("drain", Cause.DRAIN),
+        ("cold", Cause.GRACEFUL),
+        ("idle_timeout", Cause.IDLE_TIMEOUT),
+    ],
+)
+def test_each_kind_of_outage_is_a_cause(herd, kind, cause):
+    """A cold start is a graceful restart, to the connections that it ends."""
+    run = herd(1).outage(2, 6, kind=kind).breaks(0, 3)
+    by = NoticedBy.HEARTBEAT if OutageKind(kind).is_on_the_way else NoticedBy.RESET
+    disconnects = run.notices(0, 5, by).result().disconnects
+    assert disconnects["cause"].tolist() == [cause]
+    assert disconnects["broke_at"].tolist() == [3]
+
+
+def test_a_connection_that_was_forgotten_is_never_well_again(herd):
+    """The crash that hits it after the middlebox has stopped forgetting is not heard of."""
+    run = herd(1).outage(2, 6, kind="idle_timeout").breaks(0, 5)
+    run.outage(10, 12, kind="crash").breaks(0, 10).notices(0, 20, NoticedBy.HEARTBEAT)
+    disconnects = run.result().disconnects
+    assert disconnects["broke_at"].tolist() == [5]
+    assert disconnects["cause"].tolist() == [Cause.IDLE_TIMEOUT]
+
+
+def test_a_slow_server_is_where_a_loss_without_a_record_belongs(herd):
+    """It broke nothing itself; but those that it starved count as its own."""
+    run = herd(1).outage(2, 9, kind="slow").loses(0, 5, recorded=False)
+    disconnects = run.result().disconnects
+    assert disconnects["outage"].tolist() == [0]
+    assert disconnects["cause"].tolist() == [Cause.SERVER_LOST]
 
 
 def test_what_leaves_no_record_is_not_the_networks_doing(herd):

@@ -6,6 +6,7 @@ import resource
 import pytest
 
 from server_stub.config import ServerConfig
+from server_stub.outage import Outage
 from simulator.errors import MachineError
 from simulator.machine import (
     Machine,
@@ -36,9 +37,10 @@ def with_(**changes):
     return dataclasses.replace(MACHINE, **changes)
 
 
-def herd(n_clients, **server):
+def herd(n_clients, *, outages=(), **server):
     """A scenario of that size."""
-    return Scenario(n_clients=n_clients, horizon=10.0, server=ServerConfig(**server))
+    config = ServerConfig(**server)
+    return Scenario(n_clients=n_clients, horizon=10.0, server=config, outage=outages)
 
 
 @pytest.fixture
@@ -128,17 +130,30 @@ def test_too_few_descriptors_are_one_clear_line(raised):
     assert raised == []
 
 
+FORGETS = Outage(kind="idle_timeout", starts_at=1.0, down_for=25.0, idle_for=10.0)
+
+
+def test_connections_that_are_forgotten_keep_their_descriptors():
+    """In 25 s of a middlebox that forgets after 10 s: three of a client at most."""
+    plain, forgetful = herd(100), herd(100, outages=(FORGETS,))
+    extra = descriptors_needed(forgetful, n_workers=1) - descriptors_needed(plain, n_workers=1)
+    assert extra == 3 * 100
+
+
 @pytest.mark.parametrize("max_descriptors", [2000, 20_000])
-def test_the_number_of_clients_that_is_suggested_is_the_most_that_fits(max_descriptors, raised):
+@pytest.mark.parametrize("outages", [(), (FORGETS,)])
+def test_the_number_of_clients_that_is_suggested_is_the_most_that_fits(
+    max_descriptors, outages, raised
+):
     """Whoever follows the advice gets on, and one client more would be too many."""
     machine = with_(max_descriptors=max_descriptors)
     with pytest.raises(MachineError) as caught:
-        prepare(herd(50_000), machine, n_workers=1)
+        prepare(herd(50_000, outages=outages), machine, n_workers=1)
     most = int(str(caught.value).split("at most ")[1].split()[0])
-    prepare(herd(most), machine, n_workers=1)
+    prepare(herd(most, outages=outages), machine, n_workers=1)
     assert len(raised) == 1
     with pytest.raises(MachineError):
-        prepare(herd(most + 1), machine, n_workers=1)
+        prepare(herd(most + 1, outages=outages), machine, n_workers=1)
 
 
 def test_a_backlog_that_the_kernel_cuts_short_is_remarked(raised):

@@ -7,7 +7,7 @@ from functools import partial
 from server_stub.wire import Identity, own_path
 from simulator.engines.live.sockets import dialler
 from simulator.transport import TRANSPORTS
-from simulator.transport.seam import Dial, Headers, Transport
+from simulator.transport.seam import Dial, Headers, TransportMaker
 from simulator.transport.tls import TlsConfig, over_tls
 
 
@@ -34,6 +34,6 @@ class Way:
         plain = [dialler(self.address, source) for source in self.sources]
         return plain if self.tls is None else [over_tls(dial, self.tls) for dial in plain]
 
-    def transport(self, name: str) -> Callable[[Dial, str], Transport]:
+    def transport(self, name: str) -> TransportMaker:
         """Makes transports of a kind that say what is to be said here."""
         return partial(TRANSPORTS[name], headers=self.headers, subprotocols=self.subprotocols)

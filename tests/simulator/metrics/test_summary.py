@@ -5,7 +5,7 @@ import json
 import pytest
 
 from simulator.core.outcomes import Outcome
-from simulator.metrics import METRICS, summarise
+from simulator.metrics import METRICS, evaluate, summarise
 
 OF_CLIENTS = {
     "n_full_refresh",
@@ -202,10 +202,25 @@ def test_without_the_servers_record_its_metrics_are_unmeasured(herd):
         "detection_time_p99",
         "peak_backlog",
         "wasted_share",
+        "turned_away",
         "metastable",
         "server_lag_p99",
     }
     assert summary["reconnect_time_p50"] == 4
+
+
+def test_those_turned_away_are_counted_by_the_rule_that_did_it(herd):
+    """Over all intervals from t = 0 on; an outage's own scope has its stretch."""
+    run = herd(1).outage(2, 6).interval(-1, turned_away={"backlog": 9})
+    run.interval(1, turned_away={"outage": 4})
+    run.interval(7, turned_away={"backlog": 3, "admission": 2}).interval(
+        8, turned_away={"backlog": 1}
+    )
+    summary = summarise(run.result())
+    counts = {"backlog": 4, "max_connections": 0, "admission": 2, "max_per_address": 0, "outage": 4}
+    assert summary["turned_away"] == counts
+    assert summary["outages"]["0"]["turned_away"] == {**counts, "outage": 0}
+    assert evaluate("turned_away.backlog == 4", summary)
 
 
 def test_a_run_without_an_outage_has_no_recovery_to_measure(herd):
