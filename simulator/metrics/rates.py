@@ -18,8 +18,9 @@ def peak_rate(instants: NDArray[np.float64], window: float) -> float:
         window: Seconds.
     """
     starts = np.sort(instants)
-    ends = np.searchsorted(starts, starts + window, side="left")
-    return int((ends - np.arange(starts.size)).max(initial=0)) / window
+    first = np.flatnonzero(np.diff(starts, prepend=-np.inf))  # Of those at one instant.
+    ends = np.searchsorted(starts, starts[first] + window, side="left")
+    return int((ends - first).max(initial=0)) / window
 
 
 def peak_arrival_rate_up(server: Columns, outages: Columns, window: float) -> float:
