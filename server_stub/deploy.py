@@ -2,24 +2,30 @@
 
 import math
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import PlainValidator, model_validator
+from pydantic_core import PydanticCustomError
 
-from server_stub.outage import CloseCode
-from server_stub.settings import Count, PositiveSeconds, Seconds, Settings
+from server_stub.outage import CloseCode, SlowFactor
+from server_stub.settings import PositiveSeconds, Seconds, Settings
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
 _WHOLE = 100.0
 
 
-def _checked(amount: int | str) -> int | str:
+def _checked(amount: Any) -> int | str:  # noqa: ANN401 - whatever a TOML file holds
     """A count, or a share that can be read."""
-    if isinstance(amount, str):
-        match = _PERCENT.fullmatch(amount)
-        if match is None or float(match[1]) > _WHOLE:
-            raise ValueError('allowed: a number of nodes, as 1, or a share of them, as "25%"')
-    return amount
+    match amount:
+        case bool():
+            pass
+        case int() if amount >= 0:
+            return amount
+        case str() if (share := _PERCENT.fullmatch(amount)) and float(share[1]) <= _WHOLE:
+            return amount
+    raise PydanticCustomError(
+        "amount", 'allowed: a number of nodes, as 1, or a share of them, as "25%"'
+    )
 
 
 def _share(amount: str) -> float:
@@ -27,9 +33,8 @@ def _share(amount: str) -> float:
     return float(amount.rstrip(" %")) / _WHOLE
 
 
-Amount = Annotated[Count | Annotated[str, Field(strict=True)], AfterValidator(_checked)]
+Amount = Annotated[int | str, PlainValidator(_checked)]
 """A number of nodes, or a share of them in percent."""
-SlowFactor = Annotated[float, Field(gt=1, strict=True)]
 
 
 class Deploy(Settings):

@@ -24,10 +24,16 @@ class Process:
     """It listens, and the balancer knows."""
     told_at: float = math.inf
     """The orchestrator tells it to go; infinite while it may stay."""
+    unlisted_at: float = math.inf
+    """The balancer has heard that it goes."""
     stops_at: float = math.inf
     """It stops listening and begins to drain."""
     gone_at: float = math.inf
     """It has ended, by itself or killed."""
+
+    def serves_within(self, starts_at: float, ends_at: float) -> bool:
+        """Does it let clients in at any instant from the first one up to the last?"""
+        return self.ready_at < ends_at and starts_at < self.stops_at
 
 
 def first_processes(n_nodes: int) -> tuple[Process, ...]:
@@ -88,8 +94,15 @@ class _Orchestrator:
         while self._old and self._n_ready > fewest:
             process = self._old.pop(0)
             gone_at = now + self._deploy.stops_within
-            stops_at = now + self._deploy.pre_stop
-            self._going.append(replace(process, told_at=now, stops_at=stops_at, gone_at=gone_at))
+            self._going.append(
+                replace(
+                    process,
+                    told_at=now,
+                    unlisted_at=now + self._deploy.endpoint_removal_lag,
+                    stops_at=now + self._deploy.pre_stop,
+                    gone_at=gone_at,
+                )
+            )
             heapq.heappush(self._gone, (gone_at, process.node))
             self._n_ready -= 1
 
