@@ -33,16 +33,24 @@ class Balancer:
         self._last = n_nodes - 1
 
     @property
+    def counts(self) -> bool:
+        """Does it want to know of every connection that begins and ends?"""
+        return self._rule == "least_connections"
+
+    @property
     def n_open(self) -> Sequence[int]:
         """Connections given out and not ended, by node."""
         return self._open
 
-    def choose(self, nodes: Sequence[int], who: Identity, *, index: int = 0) -> int | None:
+    def choose(
+        self, nodes: Sequence[int], who: Identity, *, source: int | None = None, index: int = 0
+    ) -> int | None:
         """The node that a connect goes to.
 
         Args:
             nodes: Those that take part now, in ascending order.
             who: Whose connect it is, for the rules that draw.
+            source: What `hash` tells clients apart by; their number, unless given.
             index: Tells apart connects that this attempt makes beside its own.
 
         Returns:
@@ -54,7 +62,8 @@ class Balancer:
             draw = uniform(self._seed, Purpose.BALANCE, *who, index=index)
             return nodes[int(draw * len(nodes))]
         if self._rule == "hash":
-            return max(nodes, key=lambda node: self._affinity(who.client, node))
+            whose = who.client if source is None else source
+            return max(nodes, key=lambda node: self._affinity(whose, node))
         if self._rule == "least_connections":
             fewest = min(self._open[node] for node in nodes)
             nodes = [node for node in nodes if self._open[node] == fewest]
@@ -72,11 +81,11 @@ class Balancer:
     def _next_in_turn(self, nodes: Sequence[int]) -> int:
         return next((node for node in nodes if node > self._last), nodes[0])
 
-    def _affinity(self, client: int, node: int) -> float:
+    def _affinity(self, source: int, node: int) -> float:
         """Each client has its own order of all nodes, and goes to the first that takes part.
 
         So when a node leaves, only its own clients move, to the next in their orders, and when it
         is back only they return (rendezvous hashing: Thaler and Ravishankar, "Using Name-Based
         Mappings to Increase Hit Rates", IEEE/ACM Transactions on Networking 6(1), 1998).
         """
-        return uniform(self._seed, Purpose.AFFINITY, client, index=node)
+        return uniform(self._seed, Purpose.AFFINITY, source, index=node)

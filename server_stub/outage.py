@@ -190,6 +190,8 @@ class OutageWindow:
     returns_at: float | None = None
     """When a node is up again, where that is not at the end: in a deploy its place may stay empty
     for longer, or for good."""
+    others_serve: bool = False
+    """Are there other nodes to go to meanwhile?"""
 
     @property
     def up_again_at(self) -> float:

@@ -23,6 +23,15 @@ from server_stub.outage import (
 from server_stub.rollout import Process, first_processes, roll_out
 
 
+class PlanError(ValueError):
+    """Parts of a schedule that are valid each, but not together."""
+
+    def __init__(self, message: str, *, field: str = "outage") -> None:
+        super().__init__(message)
+        self.field = field
+        """Of the scenario."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """What happens to which node when; instants in seconds after t = 0."""
@@ -35,17 +44,28 @@ class Plan:
     endpoints: Endpoints
 
     def windows_of(self, node: int) -> tuple[OutageWindow, ...]:
-        """What one node goes through, in order of its start."""
-        return on_node(self.windows, node)
+        """What one node goes through, in order of its start.
 
-    def empty_until(self, node: int) -> float | None:
-        """When the first process comes to a place that is empty at first; None for the others."""
-        first = min(process.ready_at for process in self.processes if process.node == node)
-        return None if first == -math.inf else first
+        A place that is empty at first is one whose process went before the beginning of time. What
+        happens on the way to all nodes stands in the books of the first.
+        """
+        windows = on_node(self.windows, node)
+        if node > 0:
+            windows = tuple(window for window in windows if not window.kind.is_on_the_way)
+        if self.is_taken(node):
+            return windows
+        nobody = Process(node=node, gone_at=-math.inf)
+        return (_emptiness(_next_in_place(nobody, self.processes)), *windows)
+
+    def is_taken(self, node: int) -> bool:
+        """Is there a process in this place from the beginning?"""
+        return any(
+            process.node == node and process.starts_at == -math.inf for process in self.processes
+        )
 
     def present(self, at: float) -> tuple[int, ...]:
         """The nodes that let clients in at an instant, unless an outage keeps them from it."""
-        return _present(self.processes, at, math.nextafter(at, math.inf))
+        return _present(self.processes, at, _just_after(at))
 
 
 def plan(
@@ -53,6 +73,8 @@ def plan(
     outages: Iterable[Outage] = (),
     deploys: Iterable[Deploy] = (),
     check: HealthCheck | None = None,
+    *,
+    until: float = math.inf,
 ) -> Plan:
     """Lay out a schedule.
 
@@ -61,12 +83,17 @@ def plan(
         outages: As written.
         deploys: As written.
         check: How a balancer finds out that a node is down; None if it never does.
+        until: Outages that begin then or later never do.
 
     Raises:
-        ValueError: Two things overlap that cannot, or an outage names a node that is not there.
+        PlanError: Two things overlap that cannot, or an outage names a node that is not there.
     """
     rollouts, processes = _rolled_out(deploys, first_processes(n_nodes))
-    placed = [_placed(window, processes) for window in unfold(outages)]
+    try:
+        unfolded = unfold(outages)
+    except ValueError as error:
+        raise PlanError(str(error)) from None
+    placed = [_placed(window, processes) for window in unfolded if window.starts_at < until]
     _check_apart(placed, rollouts)
     troubles = [
         *((window.starts_at, (window,)) for window in placed),
@@ -107,12 +134,12 @@ class _Rollout:
 
     def windows(self, processes: Sequence[Process]) -> tuple[OutageWindow, ...]:
         """One for each process that goes: until its place is taken again, or until it is gone."""
-        return tuple(
-            self._window(process, _next_in_place(process, processes)) for process in self.old
-        )
+        return tuple(self._window(process, processes) for process in self.old)
 
-    def _window(self, process: Process, returns_at: float) -> OutageWindow:
+    def _window(self, process: Process, processes: Sequence[Process]) -> OutageWindow:
         deploy = self.deploy
+        following = _next_in_place(process, processes)
+        returns_at = following.ready_at
         return OutageWindow(
             index=0,
             kind=OutageKind.DRAIN if deploy.drain_over else OutageKind.GRACEFUL,
@@ -124,10 +151,32 @@ class _Rollout:
             refuse=True,
             lost_at_thaw=False,
             drain_over=deploy.drain_over,
-            slow_factor=deploy.slow_factor or 1.0,
-            cold_for=deploy.cold_for or 0.0,
+            slow_factor=following.slow_factor,
+            cold_for=following.cold_for,
             nodes=(process.node,),
+            others_serve=bool(
+                set(_present(processes, process.stops_at, _just_after(process.stops_at)))
+                - {process.node}
+            ),
         )
+
+
+def _emptiness(first: Process) -> OutageWindow:
+    """Until the first process comes to a place; it is no outage, and stands in no book."""
+    return OutageWindow(
+        index=-1,
+        kind=OutageKind.GRACEFUL,
+        starts_at=-math.inf,
+        ends_at=-math.inf,
+        returns_at=first.ready_at,
+        close_code=DEFAULT_CLOSE_CODE,
+        refuse=True,
+        lost_at_thaw=False,
+        slow_factor=first.slow_factor,
+        cold_for=first.cold_for,
+        nodes=(first.node,),
+        others_serve=True,
+    )
 
 
 def _rolled_out(
@@ -143,24 +192,30 @@ def _rolled_out(
         rollouts.append(_Rollout(deploy=deploy, old=old, new=running))
     for earlier, later in pairwise(rollouts):
         if later.deploy.starts_at < earlier.ends_at:
-            raise ValueError(
+            raise PlanError(
                 f"the deploy at {later.deploy.starts_at:g} s starts before the one at "
-                f"{earlier.deploy.starts_at:g} s is over ({earlier.ends_at:g} s)"
+                f"{earlier.deploy.starts_at:g} s is over ({earlier.ends_at:g} s)",
+                field="deploy",
             )
     return rollouts, (*over, *running)
 
 
-def _next_in_place(process: Process, processes: Iterable[Process]) -> float:
-    """When the place of a process that goes is taken again; infinite for never."""
+def _next_in_place(process: Process, processes: Iterable[Process]) -> Process:
+    """Which process takes the place of one that goes; one that never comes, if none does."""
     later = (
-        other.ready_at
+        other
         for other in processes
         if other.node == process.node and other.starts_at >= process.gone_at
     )
-    return min(later, default=math.inf)
+    nobody = Process(node=process.node, starts_at=math.inf, ready_at=math.inf)
+    return min(later, key=lambda other: other.starts_at, default=nobody)
 
 
 # Outages
+
+
+def _just_after(at: float) -> float:
+    return math.nextafter(at, math.inf)
 
 
 def _present(processes: Iterable[Process], starts_at: float, ends_at: float) -> tuple[int, ...]:
@@ -172,18 +227,19 @@ def _placed(window: OutageWindow, processes: Sequence[Process]) -> OutageWindow:
     """The window with the numbers of all nodes that it hits.
 
     Raises:
-        ValueError: One of them is not there.
+        PlanError: One of them is not there.
     """
     if window.kind.is_on_the_way:
         return window
     present = _present(processes, window.starts_at, window.ends_at)
     for node in window.nodes or ():
         if node not in present:
-            raise ValueError(
+            raise PlanError(
                 f"the outage at {window.starts_at:g} s hits node {node}, which is not there; "
                 f"allowed: {', '.join(map(str, present)) or 'none'}"
             )
-    return replace(window, nodes=window.nodes or present)
+    nodes = window.nodes or present
+    return replace(window, nodes=nodes, others_serve=not set(present) <= set(nodes))
 
 
 def _check_apart(windows: Iterable[OutageWindow], rollouts: Iterable[_Rollout]) -> None:
@@ -191,7 +247,7 @@ def _check_apart(windows: Iterable[OutageWindow], rollouts: Iterable[_Rollout]) 
     for window in on_the_server(windows):
         for rollout in rollouts:
             if window.starts_at < rollout.ends_at and rollout.deploy.starts_at < window.ends_at:
-                raise ValueError(
+                raise PlanError(
                     f"the outage at {window.starts_at:g} s stops nodes during the deploy at "
                     f"{rollout.deploy.starts_at:g} s, which takes until {rollout.ends_at:g} s"
                 )

@@ -30,6 +30,10 @@ class Process:
     """It stops listening and begins to drain."""
     gone_at: float = math.inf
     """It has ended, by itself or killed."""
+    slow_factor: float = 1.0
+    """How many times as long services take when it has just become ready."""
+    cold_for: float = 0.0
+    """Seconds within which that falls to 1."""
 
     def serves_within(self, starts_at: float, ends_at: float) -> bool:
         """Does it let clients in at any instant from the first one up to the last?"""
@@ -85,9 +89,15 @@ class _Orchestrator:
     def _start_some(self, now: float) -> None:
         surge = self._deploy.surge(self._n_nodes)
         while len(self._new) < self._n_nodes and self._n_existing < self._n_nodes + surge:
-            ready_at = now + self._deploy.ready_after
-            self._new.append(Process(node=self._free_place(), starts_at=now, ready_at=ready_at))
-            heapq.heappush(self._ready_at, ready_at)
+            process = Process(
+                node=self._free_place(),
+                starts_at=now,
+                ready_at=now + self._deploy.ready_after,
+                slow_factor=self._deploy.slow_factor or 1.0,
+                cold_for=self._deploy.cold_for or 0.0,
+            )
+            self._new.append(process)
+            heapq.heappush(self._ready_at, process.ready_at)
 
     def _tell_some_to_go(self, now: float) -> None:
         fewest = self._n_nodes - self._deploy.unavailable(self._n_nodes)

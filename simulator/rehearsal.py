@@ -35,8 +35,8 @@ def rehearse(scenario: Scenario) -> dict[str, Any]:
     for client in range(n_clients):
         rows["attempts"].append(_connects(client, 0, -1.0))
         rows["accounts"].append((client, *(0 for _ in RAW_ACCOUNTS.columns[1:])))
-        for window in scenario.windows:
-            _outage_for(client, window, rows)
+        for episode, window in enumerate(_first_of_each(scenario.windows), start=1):
+            _outage_for(client, episode, window, rows)
     rows["outages"] = list(_outage_rows(scenario.windows))
     instants = (0.0, *(window.starts_at for window in scenario.windows), scenario.horizon)
     nobody_turned_away = (0,) * len(Reason)
@@ -54,13 +54,20 @@ def rehearse(scenario: Scenario) -> dict[str, Any]:
     return summarise(result)
 
 
+def _first_of_each(windows: Sequence[OutageWindow]) -> Sequence[OutageWindow]:
+    """One window of each outage; a deploy has several."""
+    firsts: dict[int, OutageWindow] = {}
+    for window in windows:
+        firsts.setdefault(window.index, window)
+    return list(firsts.values())
+
+
 def _outage_for(
-    client: int, window: OutageWindow, rows: dict[str, list[tuple[float, ...]]]
+    client: int, episode: int, window: OutageWindow, rows: dict[str, list[tuple[float, ...]]]
 ) -> None:
     """One client loses its connection at once and is back as soon as it can be."""
-    episode = window.index + 1
     broke_at = window.starts_at + _BREAK
-    rows["losses"].append((client, window.index, window.index, broke_at))
+    rows["losses"].append((client, episode - 1, window.index, 0, broke_at))
     rows["disconnects"].append((client, episode, broke_at, NoticedBy.RESET, 1006))
     rows["attempts"].append(_connects(client, episode, window.ends_at + _BREAK))
 
@@ -72,7 +79,8 @@ def _connects(client: int, episode: int, at: float) -> tuple[float, ...]:
 def _outage_rows(windows: Sequence[OutageWindow]) -> Iterator[tuple[float, ...]]:
     kinds = list(OutageKind)
     for window in windows:
-        yield window.index, kinds.index(window.kind), 0, window.starts_at, window.ends_at
+        for node in window.nodes or (0,):
+            yield window.index, kinds.index(window.kind), node, window.starts_at, window.ends_at
 
 
 def _columns(schema: Schema, rows: Sequence[tuple[float, ...]]) -> Columns:

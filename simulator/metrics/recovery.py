@@ -116,6 +116,8 @@ class Changes:
     client: NDArray[np.uint32]
     at: NDArray[np.float64]
     step: NDArray[np.int8]
+    node: NDArray[np.uint16]
+    """Where the connection was made; NO_NODE where that is not known."""
     at_first: Mask
     """Whether a client was connected before its first change, shape (n_clients,)."""
 
@@ -140,13 +142,20 @@ def changes_of(result: RunResult) -> Changes:
     attempts, losses = result.attempts, result.disconnects
     made = attempts["outcome"] == Outcome.CONNECTED
     client = np.append(attempts["client"][made], losses["client"])
+    node = np.append(attempts["node"][made], losses["node"])
     at = np.append(attempts["ended_at"][made], losses["broke_at"])
     step = np.ones(at.size, dtype=np.int8)
     step[np.count_nonzero(made) :] = -1
     order = np.argsort(at, kind="stable")
     at_first = np.ones(result.clients["client"].size, dtype=np.bool_)
     at_first[attempts["client"][attempts["episode"] == 0]] = False
-    return Changes(client=client[order], at=at[order], step=step[order], at_first=at_first)
+    return Changes(
+        client=client[order],
+        at=at[order],
+        step=step[order],
+        node=node[order],
+        at_first=at_first,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -7,8 +7,8 @@ from functools import partial
 import trio
 import trio.testing
 
+from server_stub.cluster import Cluster
 from server_stub.recorder import ServerRecorder
-from server_stub.server import Server
 from simulator.core.cohorts import deal_cohorts
 from simulator.core.lifecycle import Connected, Disconnected, State
 from simulator.core.outbox import ANSWER_TIMEOUT
@@ -79,19 +79,20 @@ class _World:
     async def live(self):
         """The main task."""
         scenario = self._scenario
-        recorder = ServerRecorder()
-        self._server = Server(
+        self._cluster = Cluster(
             scenario.server,
-            port=self._port,
+            scenario.plan,
+            ports=[self._port],
             seed=scenario.seed,
-            recorder=recorder,
+            recorders=[ServerRecorder()],
             backend=self.witness.backend,
         )
+        (self._server,) = self._cluster.nodes
         self._fleet = Fleet(
             scenario,
             range(scenario.n_clients),
             self.cohort_of,
-            dials=[self._wire.dial],
+            dials=[[self._wire.dial]],
             transport=TRANSPORTS[scenario.transport],
             host="server.invalid",
             recorder=FleetRecorder(),
@@ -100,12 +101,12 @@ class _World:
         n_tasks = trio.lowlevel.current_statistics().tasks_living
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._wire.carry)
-            await nursery.start(self._server.run)
+            await nursery.start(self._cluster.run)
             nursery.start_soon(partial(self._fleet.run, ramp_starts_at=0.0))
             await trio.testing.wait_all_tasks_blocked()
             self._clients = self._fleet._clients
             self._fleet.begin(0.0)
-            nursery.start_soon(partial(self._server.follow, scenario.windows, origin=0.0))
+            nursery.start_soon(partial(self._cluster.follow, origin=0.0))
             nursery.start_soon(self._perform, nursery)
             if self._until is None:
                 await self._watch()

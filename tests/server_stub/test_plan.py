@@ -76,7 +76,9 @@ def test_a_deploy_with_a_surge_leaves_a_place_empty():
     assert (first.nodes, first.starts_at, first.ends_at, first.up_again_at) == ((0,), 15, 20, 20)
     assert (last.nodes, last.starts_at, last.ends_at, last.up_again_at) == ((1,), 20, 20, math.inf)
     assert schedule.n_places == 3
-    assert [schedule.empty_until(node) for node in range(3)] == [None, None, 15.0]
+    assert [schedule.is_taken(node) for node in range(3)] == [True, True, False]
+    (empty,) = schedule.windows_of(2)
+    assert (empty.index, empty.starts_at, empty.up_again_at) == (-1, -math.inf, 15.0)
     assert [schedule.present(at) for at in (14.9, 15.0, 20.0)] == [(0, 1), (1, 2), (0, 2)]
 
 
@@ -163,3 +165,28 @@ def test_a_schedule_of_nothing():
     schedule = plan(3)
     assert schedule.windows == ()
     assert tuple(schedule.endpoints.at(1e9)) == schedule.present(-1e9) == (0, 1, 2)
+
+
+def test_a_new_process_is_cold_as_its_own_deploy_says():
+    """Also one that comes to a place which an earlier deploy has left."""
+    deploys = [
+        Deploy(starts_at=10.0, **SURGE),
+        Deploy(starts_at=100.0, slow_factor=3.0, cold_for=4.0, **SURGE),
+    ]
+    schedule = plan(2, [], deploys)
+    assert schedule.windows_of(2)[0].slow_factor == 1.0
+    assert schedule.windows_of(1)[0].slow_factor == 3.0
+    assert schedule.windows_of(1)[0].cold_for == 4.0
+
+
+def test_whether_others_serve_meanwhile():
+    """Then a client need not wait until its node is back."""
+    outages = [
+        Outage(starts_at=1.0, down_for=1.0, nodes=[0]),
+        Outage(starts_at=5.0, down_for=1.0),
+        Outage(starts_at=9.0, down_for=1.0, nodes=[0, 1]),
+    ]
+    assert [window.others_serve for window in plan(2, outages).windows] == [True, False, False]
+    for unavailable, serve in ((1, True), ("100%", False)):
+        deploy = Deploy(starts_at=10.0, max_surge=0, max_unavailable=unavailable)
+        assert all(window.others_serve is serve for window in plan(2, [], [deploy]).windows)

@@ -70,7 +70,7 @@ class Herd:
     def breaks(self, client, broke_at, *, outage=None):
         """A connection breaks, in the latest outage unless told otherwise; nobody notices."""
         outage = len(self.schedule) - 1 if outage is None else outage
-        self.rows["losses"].append((client, self.episode[client], outage, broke_at))
+        self.rows["losses"].append((client, self.episode[client], outage, 0, broke_at))
         return self
 
     def notices(self, client, noticed_at, by=NoticedBy.CLOSE_FRAME):

@@ -5,6 +5,7 @@ fleet is connected, names t = 0, decides when the run is over, and puts the reco
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,8 +85,8 @@ class _LiveRun:
         streams = begin_run(self._out, manifest=self._manifest, scenario=self._scenario)
         try:
             with Crew(1 + self._n_workers) as crew:
-                address = self._start_server(crew, streams)
-                self._assemble_fleet(crew, address, streams)
+                addresses = self._start_server(crew, streams)
+                self._assemble_fleet(crew, addresses, streams)
                 self._watch_until_over(crew)
                 crew.finish()
         except (RunFailedError, InputError) as error:
@@ -100,14 +101,14 @@ class _LiveRun:
             raise
         return self._save()
 
-    def _start_server(self, crew: Crew, streams: Path) -> tuple[str, int]:
+    def _start_server(self, crew: Crew, streams: Path) -> Sequence[tuple[str, int]]:
         crew.start(serve, self._scenario, streams)
         deadline = time.perf_counter() + _START_TIMEOUT
         try:
             while time.perf_counter() < deadline:
                 for _, message in crew.messages(_TICK):
                     if isinstance(message, Listening):
-                        return message.address
+                        return message.addresses
         except OSError as error:
             port = self._scenario.server.port
             raise MachineError(
@@ -115,7 +116,9 @@ class _LiveRun:
             ) from None
         raise RunFailedError(f"the server did not start within {_START_TIMEOUT:g} s")
 
-    def _assemble_fleet(self, crew: Crew, address: tuple[str, int], streams: Path) -> None:
+    def _assemble_fleet(
+        self, crew: Crew, addresses: Sequence[tuple[str, int]], streams: Path
+    ) -> None:
         """Connect everybody, then name t = 0."""
         scenario = self._scenario
         ramp_starts_at = time.perf_counter() + _LEAD * (1 + self._n_workers)
@@ -125,7 +128,7 @@ class _LiveRun:
                 FleetJob(
                     scenario=scenario,
                     numbers=numbers,
-                    address=address,
+                    addresses=addresses,
                     sources=self._sources,
                     syn_retry_at=self._syn_retry_at,
                     ramp_starts_at=ramp_starts_at,

@@ -26,7 +26,8 @@ class FleetJob:
     scenario: Scenario
     numbers: Sequence[int]
     """The clients it drives."""
-    address: tuple[str, int]
+    addresses: Sequence[tuple[str, int]]
+    """Of the nodes, by number."""
     sources: tuple[str | None, ...]
     """Addresses to dial from."""
     syn_retry_at: Sequence[float]
@@ -45,16 +46,16 @@ def drive_fleet(job: FleetJob, index: int) -> None:
 
 def _drive(job: FleetJob, index: int, storage: Storage) -> None:
     scenario = job.scenario
-    recorder = FleetRecorder(job.streams, process=index)
+    recorder = FleetRecorder(job.streams, process=index, is_balanced=scenario.is_balanced)
     fleet = Fleet(
         scenario,
         job.numbers,
         deal_cohorts(
             scenario.seed, [cohort.share for cohort in scenario.cohorts], scenario.n_clients
         ),
-        dials=[dialler(job.address, source) for source in job.sources],
+        dials=[[dialler(address, source) for address in job.addresses] for source in job.sources],
         transport=TRANSPORTS[scenario.transport],
-        host=f"{job.address[0]}:{job.address[1]}",
+        host=f"{job.addresses[0][0]}:{job.addresses[0][1]}",
         recorder=recorder,
         storage=storage,
         syn_retry_at=job.syn_retry_at,
