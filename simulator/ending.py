@@ -38,6 +38,8 @@ class Ending:
             return "the horizon has come"
         if sample.at < self._outage_ends_at or not self._scenario.windows:
             return None
+        if self._scenario.server.max_connection_age is not None:
+            return None  # There is always somebody whose connection is about to end.
         if self._everybody_settled(sample):
             return "everybody is back or has given up, and it stays so"
         if self._collapsed(sample):
