@@ -40,6 +40,8 @@ class Plan:
     windows: tuple[OutageWindow, ...]
     """All stretches of trouble, those of deploys included, in order of their start; those of one
     deploy share its index."""
+    deploys: frozenset[int]
+    """Which of their indices are those of deploys."""
     processes: tuple[Process, ...]
     endpoints: Endpoints
 
@@ -108,6 +110,7 @@ def plan(
     return Plan(
         n_places=1 + max(process.node for process in processes),
         windows=tuple(sorted(windows, key=lambda window: window.starts_at)),
+        deploys=frozenset(window.index for window in windows if window.returns_at is not None),
         processes=processes,
         endpoints=Endpoints(
             [Stretch(process.node, process.ready_at, process.unlisted_at) for process in processes],

@@ -30,6 +30,10 @@ class Span:
     starts_at: float
     ends_at: float
     """Infinite if it was still on when the run ended."""
+    n_nodes: int
+    """How many it hits; 0 for one that is on the way to all of them."""
+    is_deploy: bool
+    """Are nodes replaced on purpose?"""
     next_starts_at: float
     """When the first outage after its end began that disconnects anybody; infinite for the last."""
 
@@ -64,6 +68,7 @@ def spans_of(result: RunResult, end: float) -> tuple[Span, ...]:
     kinds = [list(OutageKind)[outages["kind"][row][0]] for row in rows]
     breaks = [first for first, kind in zip(firsts, kinds, strict=True) if kind.breaks_connections]
     cohorts = _cohorts_cut_off(result.scenario)
+    deploys = result.scenario.plan.deploys
     spans = [
         Span(
             outage=int(outages["outage"][row][0]),
@@ -71,6 +76,8 @@ def spans_of(result: RunResult, end: float) -> tuple[Span, ...]:
             cohort=cohorts.get(int(outages["outage"][row][0])),
             starts_at=first,
             ends_at=last,
+            n_nodes=0 if kind.is_on_the_way else np.unique(outages["node"][row]).size,
+            is_deploy=int(outages["outage"][row][0]) in deploys,
             next_starts_at=min((later for later in breaks if later >= last), default=math.inf),
         )
         for row, kind, first, last in zip(rows, kinds, firsts, lasts, strict=True)
