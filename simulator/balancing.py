@@ -88,6 +88,11 @@ class _CountedStream:
         self._stream = stream
         self._ended: Callable[[], None] | None = ended
 
+    @property
+    def peer_address(self) -> str:
+        """Where it comes from, without the port."""
+        return self._stream.peer_address
+
     async def send_all(self, data: bytes) -> None:
         """Send everything, waiting for the peer to make room."""
         await self._stream.send_all(data)
