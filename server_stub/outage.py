@@ -190,6 +190,8 @@ class OutageWindow:
     returns_at: float | None = None
     """When a node is up again, where that is not at the end: in a deploy its place may stay empty
     for longer, or for good."""
+    is_for_all: bool = False
+    """Does it hit every node that there is, also one that is added later?"""
     others_serve: bool = False
     """Are there other nodes to go to meanwhile?"""
 

@@ -5,31 +5,24 @@ more places than nodes, and a deploy can leave other places taken than it found.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from server_stub.deploy import Deploy
 from server_stub.endpoints import Endpoints, HealthCheck, Stretch, failing_stretch
-from server_stub.outage import (
-    DEFAULT_CLOSE_CODE,
-    Outage,
-    OutageKind,
-    OutageWindow,
-    on_node,
-    on_the_server,
-    unfold,
+from server_stub.outage import Outage, OutageWindow, on_node, on_the_server, unfold
+from server_stub.rollout import Process, first_processes
+from server_stub.turnover import (
+    PlanError,
+    Rollout,
+    emptiness,
+    just_after,
+    next_in_place,
+    rolled_out,
+    serving,
 )
-from server_stub.rollout import Process, first_processes, roll_out
 
-
-class PlanError(ValueError):
-    """Parts of a schedule that are valid each, but not together."""
-
-    def __init__(self, message: str, *, field: str = "outage") -> None:
-        super().__init__(message)
-        self.field = field
-        """Of the scenario."""
+__all__ = ["Plan", "PlanError", "plan"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +36,27 @@ class Plan:
     deploys: frozenset[int]
     """Which of their indices are those of deploys."""
     processes: tuple[Process, ...]
+    check: HealthCheck | None
     endpoints: Endpoints
+
+    def joined(self, node: int, *, starts_at: float, ready_at: float) -> "Plan":
+        """The same with one more node from then on, in a place that has been empty.
+
+        Args:
+            node: Its number, less than `n_places`.
+            starts_at: When its process starts.
+            ready_at: When it is ready; outages of all nodes that begin later hit it as well.
+        """
+        process = Process(node=node, starts_at=starts_at, ready_at=ready_at)
+        windows = tuple(
+            replace(window, nodes=(*(window.nodes or ()), node))
+            if window.is_for_all and _also_hits(window, process)
+            else window
+            for window in self.windows
+        )
+        processes = (*self.processes, process)
+        endpoints = _endpoints(processes, windows, self.check)
+        return replace(self, windows=windows, processes=processes, endpoints=endpoints)
 
     def windows_of(self, node: int) -> tuple[OutageWindow, ...]:
         """What one node goes through, in order of its start.
@@ -57,7 +70,7 @@ class Plan:
         if self.is_taken(node):
             return windows
         nobody = Process(node=node, gone_at=-math.inf)
-        return (_emptiness(_next_in_place(nobody, self.processes)), *windows)
+        return (emptiness(next_in_place(nobody, self.processes)), *windows)
 
     def is_taken(self, node: int) -> bool:
         """Is there a process in this place from the beginning?"""
@@ -67,7 +80,7 @@ class Plan:
 
     def present(self, at: float) -> tuple[int, ...]:
         """The nodes that let clients in at an instant, unless an outage keeps them from it."""
-        return _present(self.processes, at, _just_after(at))
+        return serving(self.processes, at, just_after(at))
 
 
 def plan(
@@ -77,6 +90,7 @@ def plan(
     check: HealthCheck | None = None,
     *,
     until: float = math.inf,
+    most: int = 0,
 ) -> Plan:
     """Lay out a schedule.
 
@@ -86,11 +100,12 @@ def plan(
         deploys: As written.
         check: How a balancer finds out that a node is down; None if it never does.
         until: Outages that begin then or later never do.
+        most: Nodes that there may be at a time, if more may be added on the way.
 
     Raises:
         PlanError: Two things overlap that cannot, or an outage names a node that is not there.
     """
-    rollouts, processes = _rolled_out(deploys, first_processes(n_nodes))
+    rollouts, processes = rolled_out(deploys, first_processes(n_nodes))
     try:
         unfolded = unfold(outages)
     except ValueError as error:
@@ -108,122 +123,13 @@ def plan(
         for window in parts
     ]
     return Plan(
-        n_places=1 + max(process.node for process in processes),
+        n_places=max(most, 1 + max(process.node for process in processes)),
         windows=tuple(sorted(windows, key=lambda window: window.starts_at)),
         deploys=frozenset(window.index for window in windows if window.returns_at is not None),
         processes=processes,
-        endpoints=Endpoints(
-            [Stretch(process.node, process.ready_at, process.unlisted_at) for process in processes],
-            () if check is None else _failing(check, placed),
-        ),
+        check=check,
+        endpoints=_endpoints(processes, windows, check),
     )
-
-
-# Deploys
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Rollout:
-    """A deploy and whom it replaces by whom."""
-
-    deploy: Deploy
-    old: tuple[Process, ...]
-    new: tuple[Process, ...]
-
-    @property
-    def ends_at(self) -> float:
-        gone_at = max(process.gone_at for process in self.old)
-        return max(gone_at, *(process.ready_at for process in self.new))
-
-    def windows(self, processes: Sequence[Process]) -> tuple[OutageWindow, ...]:
-        """One for each process that goes: until its place is taken again, or until it is gone."""
-        return tuple(self._window(process, processes) for process in self.old)
-
-    def _window(self, process: Process, processes: Sequence[Process]) -> OutageWindow:
-        deploy = self.deploy
-        following = _next_in_place(process, processes)
-        returns_at = following.ready_at
-        return OutageWindow(
-            index=0,
-            kind=OutageKind.DRAIN if deploy.drain_over else OutageKind.GRACEFUL,
-            starts_at=process.stops_at,
-            ends_at=returns_at if returns_at <= self.ends_at else process.gone_at,
-            returns_at=returns_at,
-            killed_at=process.told_at + deploy.grace,
-            close_code=deploy.close_code or DEFAULT_CLOSE_CODE,
-            refuse=True,
-            lost_at_thaw=False,
-            drain_over=deploy.drain_over,
-            slow_factor=following.slow_factor,
-            cold_for=following.cold_for,
-            nodes=(process.node,),
-            others_serve=bool(
-                set(_present(processes, process.stops_at, _just_after(process.stops_at)))
-                - {process.node}
-            ),
-        )
-
-
-def _emptiness(first: Process) -> OutageWindow:
-    """Until the first process comes to a place; it is no outage, and stands in no book."""
-    return OutageWindow(
-        index=-1,
-        kind=OutageKind.GRACEFUL,
-        starts_at=-math.inf,
-        ends_at=-math.inf,
-        returns_at=first.ready_at,
-        close_code=DEFAULT_CLOSE_CODE,
-        refuse=True,
-        lost_at_thaw=False,
-        slow_factor=first.slow_factor,
-        cold_for=first.cold_for,
-        nodes=(first.node,),
-        others_serve=True,
-    )
-
-
-def _rolled_out(
-    deploys: Iterable[Deploy], running: tuple[Process, ...]
-) -> tuple[list[_Rollout], tuple[Process, ...]]:
-    """All deploys, one after the other, and all processes that ever are."""
-    rollouts: list[_Rollout] = []
-    over: tuple[Process, ...] = ()
-    for deploy in sorted(deploys, key=lambda deploy: deploy.starts_at):
-        processes = roll_out(deploy, running)
-        old, running = processes[: len(running)], processes[len(running) :]
-        over += old
-        rollouts.append(_Rollout(deploy=deploy, old=old, new=running))
-    for earlier, later in pairwise(rollouts):
-        if later.deploy.starts_at < earlier.ends_at:
-            raise PlanError(
-                f"the deploy at {later.deploy.starts_at:g} s starts before the one at "
-                f"{earlier.deploy.starts_at:g} s is over ({earlier.ends_at:g} s)",
-                field="deploy",
-            )
-    return rollouts, (*over, *running)
-
-
-def _next_in_place(process: Process, processes: Iterable[Process]) -> Process:
-    """Which process takes the place of one that goes; one that never comes, if none does."""
-    later = (
-        other
-        for other in processes
-        if other.node == process.node and other.starts_at >= process.gone_at
-    )
-    nobody = Process(node=process.node, starts_at=math.inf, ready_at=math.inf)
-    return min(later, key=lambda other: other.starts_at, default=nobody)
-
-
-# Outages
-
-
-def _just_after(at: float) -> float:
-    return math.nextafter(at, math.inf)
-
-
-def _present(processes: Iterable[Process], starts_at: float, ends_at: float) -> tuple[int, ...]:
-    serving = {process.node for process in processes if process.serves_within(starts_at, ends_at)}
-    return tuple(sorted(serving))
 
 
 def _placed(window: OutageWindow, processes: Sequence[Process]) -> OutageWindow:
@@ -234,7 +140,7 @@ def _placed(window: OutageWindow, processes: Sequence[Process]) -> OutageWindow:
     """
     if window.kind.is_on_the_way:
         return window
-    present = _present(processes, window.starts_at, window.ends_at)
+    present = serving(processes, window.starts_at, window.ends_at)
     for node in window.nodes or ():
         if node not in present:
             raise PlanError(
@@ -242,10 +148,22 @@ def _placed(window: OutageWindow, processes: Sequence[Process]) -> OutageWindow:
                 f"allowed: {', '.join(map(str, present)) or 'none'}"
             )
     nodes = window.nodes or present
-    return replace(window, nodes=nodes, others_serve=not set(present) <= set(nodes))
+    return replace(
+        window,
+        nodes=nodes,
+        is_for_all=window.nodes is None,
+        others_serve=not set(present) <= set(nodes),
+    )
 
 
-def _check_apart(windows: Iterable[OutageWindow], rollouts: Iterable[_Rollout]) -> None:
+def _also_hits(window: OutageWindow, process: Process) -> bool:
+    """Whether an outage of all nodes is one of a node that is added: who comes later is spared."""
+    if window.kind.stops_the_node:
+        return process.ready_at <= window.starts_at
+    return process.serves_within(window.starts_at, window.ends_at)
+
+
+def _check_apart(windows: Iterable[OutageWindow], rollouts: Iterable[Rollout]) -> None:
     """An orchestrator would wait for a node that broke down; ours does not know of outages."""
     for window in on_the_server(windows):
         for rollout in rollouts:
@@ -256,7 +174,16 @@ def _check_apart(windows: Iterable[OutageWindow], rollouts: Iterable[_Rollout]) 
                 )
 
 
-def _failing(check: HealthCheck, windows: Iterable[OutageWindow]) -> Iterator[Stretch]:
-    for window in on_the_server(windows):
-        for node in window.nodes or ():
-            yield failing_stretch(check, node, window.starts_at, window.ends_at)
+def _endpoints(
+    processes: Iterable[Process], windows: Iterable[OutageWindow], check: HealthCheck | None
+) -> Endpoints:
+    """What a balancer knows; of a deploy it is told, an outage it has to find out."""
+    return Endpoints(
+        [Stretch(process.node, process.ready_at, process.unlisted_at) for process in processes],
+        [
+            failing_stretch(check, node, window.starts_at, window.ends_at)
+            for window in on_the_server(windows)
+            if check is not None and window.returns_at is None
+            for node in window.nodes or ()
+        ],
+    )

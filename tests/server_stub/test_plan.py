@@ -190,3 +190,26 @@ def test_whether_others_serve_meanwhile():
     for unavailable, serve in ((1, True), ("100%", False)):
         deploy = Deploy(starts_at=10.0, max_surge=0, max_unavailable=unavailable)
         assert all(window.others_serve is serve for window in plan(2, [], [deploy]).windows)
+
+
+def test_a_node_that_is_added_takes_part_once_it_is_ready():
+    """In a place that was kept for it; the outages of all nodes that follow are its own, too."""
+    outages = [
+        Outage(starts_at=1.0, down_for=9.0, kind="crash"),
+        Outage(starts_at=20.0, down_for=9.0, kind="crash"),
+        Outage(starts_at=40.0, down_for=9.0, kind="crash", nodes=[0]),
+    ]
+    before = plan(1, outages, [], CHECK, most=3)
+    after = before.joined(1, starts_at=4.0, ready_at=6.0)
+    assert before.n_places == after.n_places == 3
+    assert [window.nodes for window in after.windows] == [(0,), (0, 1), (0,)]
+    assert [after.present(at) for at in (5.9, 6.0)] == [(0,), (0, 1)]
+    assert [tuple(after.endpoints.at(at)) for at in (5.9, 6.0, 25.0, 45.0)] == [
+        (0,),
+        (1,),
+        (0, 1),
+        (1,),
+    ]
+    empty, crash = after.windows_of(1)
+    assert (empty.index, empty.up_again_at, crash.starts_at) == (-1, 6.0, 20.0)
+    assert [window.nodes for window in before.windows] == [(0,), (0,), (0,)]
