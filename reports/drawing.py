@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 from reports.figures import (
     arrivals,
     cohorts,
+    nodes,
     plot_arrivals,
     plot_cohorts,
+    plot_nodes,
     plot_policy,
     plot_raster,
     plot_recoveries,
@@ -57,8 +59,9 @@ def draw_comparison(
 ) -> list[Path]:
     """Write the figures of a comparison: storm, recovery, raster, states.
 
-    Where there are several cohorts, a further one tells them apart; where a server has turned
-    anybody away, another shows what arrivals met.
+    Where there are several cohorts, a further one tells them apart; where there are several nodes,
+    another shows how many connections each of them holds; where a server has turned anybody away,
+    another shows what arrivals met.
 
     Args:
         results: By policy; one at least.
@@ -78,6 +81,8 @@ def draw_comparison(
         figures["cohorts"] = _side_by_side(results, plot_cohorts, cohorts.HEADING)
     if any(map(_turned_some_away, results.values())):
         figures["arrivals"] = _side_by_side(results, plot_arrivals, arrivals.HEADING)
+    if any(result.scenario.plan.n_places > 1 for result in results.values()):
+        figures["nodes"] = _side_by_side(results, plot_nodes, nodes.HEADING)
     (directory / FIGURES).mkdir(parents=True, exist_ok=True)
     return [
         _save(figure, directory / FIGURES / f"{name}.{format}") for name, figure in figures.items()

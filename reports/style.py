@@ -66,6 +66,8 @@ MET_COLOURS: Mapping[Met, str] = MappingProxyType(
 """To be let in is green again."""
 POLICY_COLOURS = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY, BLACK)
 """Of lines that stand for policies, in the order of the comparison."""
+NODE_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+"""Of lines that stand for nodes, by number."""
 
 _PARAMETERS: Mapping[Any, Any] = MappingProxyType(
     {

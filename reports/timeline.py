@@ -93,7 +93,7 @@ def shade_outages(
         )
         for span in spans
     )
-    texts = [_NAMES.get(span.kind, "outage") for span in spans]
+    texts = ["deploy" if span.is_deploy else _NAMES.get(span.kind, "outage") for span in spans]
     notes: tuple[Annotation, ...] = ()
     for line, text in enumerate(dict.fromkeys(texts)):  # The first of each; the two may overlap.
         notes += _label_span(ax, outages[texts.index(text)], text, line=line)

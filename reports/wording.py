@@ -94,9 +94,21 @@ def setting(result: RunResult) -> str:
         return f"{clients}, no outage"
     by_trouble: dict[str, list[Span]] = {}
     for span in sorted(spans, key=lambda span: span.kind in _TROUBLES):
-        by_trouble.setdefault(_TROUBLES.get(span.kind, "server down"), []).append(span)
+        by_trouble.setdefault(_trouble(span, result), []).append(span)
     parts = [f"{trouble} {_how_long(its)}" for trouble, its in by_trouble.items()]
     return ", ".join([clients, *parts])
+
+
+def _trouble(span: Span, result: RunResult) -> str:
+    """What is wrong while an outage lasts."""
+    n_nodes = result.scenario.server.nodes
+    if span.is_deploy:
+        return f"{n_nodes} node{'s' if n_nodes > 1 else ''} replaced"
+    if span.kind in _TROUBLES:
+        return _TROUBLES[span.kind]
+    if span.n_nodes < n_nodes:
+        return f"{span.n_nodes} of {n_nodes} nodes down"
+    return "server down"
 
 
 def _how_long(spans: Sequence[Span]) -> str:
@@ -104,7 +116,7 @@ def _how_long(spans: Sequence[Span]) -> str:
     if math.isinf(longest):
         return "to the end"
     if len(spans) == 1:
-        return f"for {seconds(longest)}"
+        return f"{'within' if spans[0].is_deploy else 'for'} {seconds(longest)}"
     return f"{len(spans)} times, for up to {seconds(longest)}"
 
 

@@ -4,11 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from server_stub.balancer import Balance
 from server_stub.defences import AddressLimit, Admission, RetryAfter
+from server_stub.endpoints import HealthCheck
 from server_stub.history import HistoryConfig
 from server_stub.ledger import LedgerConfig
+from server_stub.lifetime import ConnectionAge
 from server_stub.limits import Limits
 from server_stub.settings import Count, OrNone, PositiveCount, PositiveSeconds, Seconds, Settings
+
+MOST_NODES = 1000
 
 
 class ServiceTime(Settings):
@@ -29,10 +34,22 @@ class ServiceTime(Settings):
 
 
 class ServerConfig(Settings):
-    """A node of the stub: `workers` that each serve one handshake at a time, and a backlog."""
+    """The stub: nodes of `workers` that each serve one handshake at a time, and a backlog.
 
+    All that is said of a queue, a limit or a defence holds for each node by itself.
+    """
+
+    nodes: Annotated[int, Field(gt=0, le=MOST_NODES, strict=True)] = 1
+    """How many there are, behind a balancer."""
+    balance: Balance = "round_robin"
+    """Which node the balancer sends a connect to: the next in turn, the one that holds the fewest
+    connections, any, or for the same client always the same while that takes part."""
+    health_check: Annotated[HealthCheck | None, OrNone] = HealthCheck()
+    """How the balancer finds out that a node is down, whatever made it so; with "none" it never
+    does, and goes on sending connects to it."""
     port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 0
-    """TCP port on 127.0.0.1 for the live engine; 0 lets the kernel choose a free one."""
+    """TCP port on 127.0.0.1 for the live engine; 0 lets the kernel choose a free one. Further nodes
+    listen on the ports that follow."""
     workers: PositiveCount = 2
     service_time: ServiceTime = ServiceTime()
     backlog: Count = 400
@@ -61,6 +78,8 @@ class ServerConfig(Settings):
     """A rule in front of the queue; who does not get past it is turned away like an overflow."""
     max_per_address: Annotated[AddressLimit | None, OrNone] = None
     """What one client address may do; beyond that it is answered 429."""
+    max_connection_age: Annotated[ConnectionAge | None, OrNone] = None
+    """How old a connection may get before its node closes it; "none" for no limit."""
     request_timeout: PositiveSeconds = 10.0
     """How long a peer may take to send its complete upgrade request before it is cut off."""
     limits: Limits = Limits()
@@ -73,5 +92,5 @@ class ServerConfig(Settings):
 
     @property
     def capacity(self) -> float:
-        """Handshakes per second that the workers can serve: workers / mean service time."""
-        return self.workers / self.service_time.mean
+        """Handshakes per second that all nodes can serve: nodes * workers / mean service time."""
+        return self.nodes * self.workers / self.service_time.mean

@@ -44,7 +44,7 @@ class Departure:
         Args:
             window: The outage.
             now: The clock.
-            back_at: When it will be over, on that clock.
+            back_at: When clients are served again, on that clock.
         """
         if window.refuse:
             self._port.refuse()
@@ -83,8 +83,22 @@ class Departure:
         Args:
             window: The outage.
             starts_at: When it began, which is the first one's turn.
-            back_at: When it will be over.
+            back_at: When clients are served again.
         """
+        with trio.move_on_at(starts_at + window.killed_at - window.starts_at):
+            await self._drain(window, starts_at, back_at)
+            return
+        self.kill(window, trio.current_time())
+
+    def kill(self, window: OutageWindow, now: float) -> None:
+        """Reset whoever is left."""
+        for session in self._presence.sessions:
+            self._recorder.loss(session.identity, window.index, now)
+            session.stream.reset()
+        self._presence.sessions.clear()
+        self._clerk.changed(now)
+
+    async def _drain(self, window: OutageWindow, starts_at: float, back_at: float) -> None:
         leaving = sorted(
             self._presence.sessions, key=lambda session: self._rank(session, window.index)
         )

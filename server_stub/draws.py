@@ -46,6 +46,12 @@ class Purpose(IntEnum):
     """Where in the window after a restart a client is asked to come back."""
     OWN = 16
     """What a client keeps for life: how much longer its policy's base is than the shortest."""
+    BALANCE = 20
+    """Which node an attempt goes to, where that is left to chance."""
+    AFFINITY = 21
+    """Where a node stands in a client's own order of nodes."""
+    LIFETIME = 22
+    """How old a connection may get."""
 
 
 _MASK = (1 << 64) - 1

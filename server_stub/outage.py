@@ -1,5 +1,6 @@
 """What is down when, and how it breaks: outages as written, and the windows they unfold into."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from server_stub.settings import PositiveCount, PositiveSeconds, Seconds, Settings
+from server_stub.settings import Count, OrAll, PositiveCount, PositiveSeconds, Seconds, Settings
 
 
 class OutageKind(StrEnum):
@@ -70,6 +71,8 @@ def _that_can_be_staged(value: Any) -> Any:  # noqa: ANN401 - whatever the input
     return value
 
 
+DEFAULT_CLOSE_CODE = 1012
+"""Service restart."""
 CloseCode = Annotated[int, Field(ge=1000, le=4999, strict=True)]
 Direction = Literal["both", "up", "down"]
 """To the server, to the client, or both ways."""
@@ -84,6 +87,7 @@ _BELONGS_TO = {
     "cohort": (OutageKind.NETWORK, OutageKind.IDLE_TIMEOUT),
     "direction": (OutageKind.NETWORK,),
     "lost_at_thaw": (OutageKind.FREEZE,),
+    "nodes": tuple(kind for kind in OutageKind if not kind.is_on_the_way),
 }
 """The kinds that a setting means anything for."""
 _NEEDED_BY = {
@@ -138,6 +142,8 @@ class Outage(Settings):
     """Which way a cut path lets nothing through; both unless set."""
     lost_at_thaw: Annotated[bool, Field(strict=True)] = False
     """Does a freeze end in a restart that resets the connections that are still open?"""
+    nodes: Annotated[tuple[Count, ...] | None, Field(min_length=1), OrAll] = None
+    """Which nodes it hits, all at the same time: "all", or a list of their numbers, from 0."""
 
     @model_validator(mode="after")
     def _settings_fit_the_kind(self) -> "Outage":
@@ -190,6 +196,26 @@ class OutageWindow:
     idle_for: float = 0.0
     cohort: str | None = None
     direction: Direction = "both"
+    nodes: tuple[int, ...] | None = None
+    """Those that it hits; None for all."""
+    killed_at: float = math.inf
+    """When whoever is still connected is reset, whatever the drain has come to."""
+    returns_at: float | None = None
+    """When a node is up again, where that is not at the end: in a deploy its place may stay empty
+    for longer, or for good."""
+    is_for_all: bool = False
+    """Does it hit every node that there is, also one that is added later?"""
+    others_serve: bool = False
+    """Are there other nodes to go to meanwhile?"""
+
+    @property
+    def up_again_at(self) -> float:
+        """When a node that it stops is up again; infinite for never."""
+        return self.ends_at if self.returns_at is None else self.returns_at
+
+    def hits(self, node: int) -> bool:
+        """Is this node concerned?"""
+        return self.nodes is None or node in self.nodes
 
 
 def unfold(outages: Iterable[Outage]) -> tuple[OutageWindow, ...]:
@@ -214,13 +240,19 @@ def unfold(outages: Iterable[Outage]) -> tuple[OutageWindow, ...]:
         on_the_server(windows),
         *(of_kind(windows, kind) for kind in OutageKind if not kind.stops_the_node),
     ):
-        for earlier, later in pairwise(of_one_place):
+        _check_no_overlap(of_one_place)
+    return windows
+
+
+def _check_no_overlap(windows: Sequence[OutageWindow]) -> None:
+    """Two outages at a time are one too many for a node; different nodes may have one each."""
+    for node in sorted({node for window in windows for node in window.nodes or ()}) or [0]:
+        for earlier, later in pairwise(window for window in windows if window.hits(node)):
             if later.starts_at < earlier.ends_at:
                 raise ValueError(
                     f"the outage at {later.starts_at:g} s starts before the one at "
                     f"{earlier.starts_at:g} s has ended ({earlier.ends_at:g} s)"
                 )
-    return windows
 
 
 def _window(index: int, starts_at: float, outage: Outage) -> OutageWindow:
@@ -229,7 +261,7 @@ def _window(index: int, starts_at: float, outage: Outage) -> OutageWindow:
         kind=outage.kind,
         starts_at=starts_at,
         ends_at=starts_at + outage.down_for,
-        close_code=outage.close_code or 1012,
+        close_code=outage.close_code or DEFAULT_CLOSE_CODE,
         refuse=outage.kind.is_restart and outage.refuse is not False,
         lost_at_thaw=outage.lost_at_thaw,
         drain_over=outage.drain_over or 0.0,
@@ -238,6 +270,7 @@ def _window(index: int, starts_at: float, outage: Outage) -> OutageWindow:
         idle_for=outage.idle_for or 0.0,
         cohort=outage.cohort,
         direction=outage.direction or "both",
+        nodes=outage.nodes,
     )
 
 
@@ -254,3 +287,8 @@ def on_the_server(windows: Iterable[OutageWindow]) -> tuple[OutageWindow, ...]:
 def on_the_network(windows: Iterable[OutageWindow]) -> tuple[OutageWindow, ...]:
     """Those that cut paths."""
     return of_kind(windows, OutageKind.NETWORK)
+
+
+def on_node(windows: Iterable[OutageWindow], node: int) -> tuple[OutageWindow, ...]:
+    """Those that concern one node."""
+    return tuple(window for window in windows if window.hits(node))

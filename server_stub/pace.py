@@ -54,8 +54,8 @@ class Pace:
         ]
         self._cold = [
             Spell(
-                starts_at=origin + window.ends_at,
-                ends_at=origin + window.ends_at + window.cold_for,
+                starts_at=origin + window.up_again_at,
+                ends_at=origin + window.up_again_at + window.cold_for,
                 first=window.slow_factor,
                 last=1.0,
             )

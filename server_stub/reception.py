@@ -17,8 +17,9 @@ from server_stub.draws import Purpose, uniform
 from server_stub.gate import Gate
 from server_stub.guests import Answer, Guests
 from server_stub.handshake import Handshake, PeerLeftError, SilentPeerError
+from server_stub.lifetime import most_seconds
 from server_stub.presence import Presence
-from server_stub.recorder import ServerRecorder
+from server_stub.recorder import NO_OUTAGE, ServerRecorder
 from server_stub.service import service_time
 from server_stub.session import Session, Spawn
 from server_stub.streams import ExhaustedError, Port, Stream
@@ -259,5 +260,25 @@ class Reception:
         self._clerk.changed(trio.current_time())
         session.open(await handshake.accept())
         self._guests.answered(session.identity, Answer.CONNECTED, trio.current_time())
+        limit = self._config.max_connection_age
+        if limit is not None:
+            session.lives_until(
+                trio.current_time() + most_seconds(limit, session.identity, seed=self._seed)
+            )
+        with session.listening:
+            await self._talk.converse(session)
+        if limit is not None and session.listening.cancelled_caught:
+            await self._thawed.passed()
+            if session in self._presence.sessions:
+                await self._part_from(session, limit.close_code)
+
+    async def _part_from(self, session: Session, code: int) -> None:
+        """A connection has reached its age."""
+        now = trio.current_time()
+        del self._presence.sessions[session]
+        self._recorder.loss(session.identity, NO_OUTAGE, now)
+        self._clerk.changed(now)
+        session.listening = trio.CancelScope()
+        session.close(code)
         with session.listening:
             await self._talk.converse(session)

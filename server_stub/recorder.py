@@ -18,6 +18,8 @@ from server_stub.tables import (
 )
 from server_stub.wire import Identity
 
+NO_OUTAGE = -1
+"""What a connection was lost to that had reached its age."""
 INTERVAL = 0.01
 """Seconds per row of the `server` table."""
 
@@ -82,11 +84,16 @@ class ServerRecorder:
         self.services.append(due_at, now - due_at)
 
     def loss(self, whose: Identity, outage: int, now: float) -> None:
-        """A connection broke; -1 stands for no outage."""
-        self.losses.append(whose.client, whose.episode, outage, now)
+        """A connection broke, by an outage or by NO_OUTAGE."""
+        self.losses.append(whose.client, whose.episode, outage, self._node, now)
 
     def outage(self, window: OutageWindow, starts_at: float, ends_at: float) -> None:
-        """An outage as it really happened; an infinite end lies past the end of the run."""
+        """An outage as it really happened; an infinite end lies past the end of the run.
+
+        A place that is empty at first is no outage.
+        """
+        if window.index < 0:
+            return
         kind = list(OutageKind).index(window.kind)
         self.outages.append(window.index, kind, self._node, starts_at, ends_at)
 

@@ -96,6 +96,10 @@ class Session:
         if self._farewell is not None:
             self._say_goodbye(self._farewell)
 
+    def lives_until(self, at: float) -> None:
+        """Stop listening then, unless it has said goodbye before."""
+        self.listening.deadline = min(self.listening.deadline, at)
+
     def close(self, code: int, reason: str = "") -> None:
         """Say goodbye; the peer gets a moment to answer."""
         self._farewell = CloseConnection(code=code, reason=reason or None)

@@ -134,7 +134,8 @@ class SocketStream:
     def close(self) -> None:
         """End it without waiting; the peer sees the end of the stream."""
         if self._socket.fileno() >= 0:
-            trio.lowlevel.notify_closing(self._socket)
+            if trio.lowlevel.in_trio_run():
+                trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
 
     def reset(self) -> None:
@@ -230,6 +231,24 @@ def resolved(host: str, port: int) -> tuple[str, int]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     address = found[0][-1]
     return str(address[0]), int(address[1])
+
+
+def open_ports(host: str, first: int, n: int, *, listen_backlog: int) -> list[SocketPort]:
+    """Reserve a port for each of n nodes: those from `first` on, or free ones if that is 0.
+
+    Raises:
+        OSError: One of them is in use, or may not be bound; none is kept then.
+    """
+    ports: list[SocketPort] = []
+    try:
+        for node in range(n):
+            port = SocketPort(host, first and first + node, listen_backlog=listen_backlog)
+            ports.append(port)
+    except OSError:
+        for port in ports:
+            port.close()
+        raise
+    return ports
 
 
 def _reserve(address: tuple[str, int]) -> socket.socket:

@@ -101,6 +101,8 @@ class TableWriter:
             self._stream.close()
 
 
+NO_NODE = 65_535
+"""Stands where a number of a node would, if there were one."""
 _AT = "on the run's clock"
 _TURNED_AWAY = {
     Reason.BACKLOG: "arrivals that found the queue full",
@@ -168,6 +170,7 @@ LOSSES = Schema(
         Column(name="client", dtype="u4", meaning="whose connection broke"),
         Column(name="episode", dtype="u4", meaning="the episode that connection had ended"),
         Column(name="outage", dtype="i2", meaning="the outage that broke it; -1 for none"),
+        Column(name="node", dtype="u2", meaning="whose record this is; 65535 for no node's"),
         Column(name="broke_at", dtype="f8", unit="s", meaning=f"the server's record, {_AT}"),
     ),
 )

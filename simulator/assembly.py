@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server_stub.outage import OutageKind
-from server_stub.tables import OUTAGES, SERVER, SERVICES, Columns, Schema
+from server_stub.recorder import NO_OUTAGE
+from server_stub.tables import NO_NODE, OUTAGES, SERVER, SERVICES, Columns, Schema
 from simulator.accounts import settle_accounts
-from simulator.core.outcomes import Cause, NoticedBy
+from simulator.core.outcomes import Cause, NoticedBy, Outcome
 from simulator.inference import infer_outages
 from simulator.keys import episode_keys, find, find_last, running_maximum
 from simulator.raw_tables import RAW_TABLES, RawTables
@@ -72,7 +73,7 @@ def assemble(
         outages = _outages(raw, scenario)
     else:
         outages = _inferred_outages(raw, scenario, cohort_of)
-    disconnects = _disconnects(raw, outages)
+    disconnects = _disconnects(raw, outages, scenario)
     return RunResult(
         manifest=manifest,
         scenario=scenario,
@@ -119,17 +120,24 @@ def _shifted(raw: RawTables, by: float) -> RawTables:
 def _outages(raw: RawTables, scenario: Scenario) -> Columns:
     """The recorded outages, and those that broke connections but had not ended at the last record.
 
-    A server notes an outage down when it is over. If the server was killed before, the schedule
+    A node notes an outage down when it is over. If the server was killed before, the schedule
     knows the kind, and the first connection lost stands for the start.
     """
     kinds = {window.index: list(OutageKind).index(window.kind) for window in scenario.windows}
-    noted, broken = raw.outages, raw.losses["outage"]
-    missing = np.intersect1d(np.setdiff1d(broken, noted["outage"]), list(kinds)).tolist()
+    noted, losses = raw.outages, raw.losses
+    # What happens on the way stands in the books of the first node.
+    node_of = np.where(losses["node"] == NO_NODE, 0, losses["node"])
+    known = set(zip(noted["outage"].tolist(), noted["node"].tolist(), strict=True))
+    broken = set(zip(losses["outage"].tolist(), node_of.tolist(), strict=True))
+    missing = sorted((outage, node) for outage, node in broken - known if outage in kinds)
     under_way: dict[str, list[Any]] = {
-        "outage": missing,
-        "kind": [kinds[outage] for outage in missing],
-        "node": [0 for _ in missing],
-        "starts_at": [raw.losses["broke_at"][broken == outage].min() for outage in missing],
+        "outage": [outage for outage, _ in missing],
+        "kind": [kinds[outage] for outage, _ in missing],
+        "node": [node for _, node in missing],
+        "starts_at": [
+            losses["broke_at"][(losses["outage"] == outage) & (node_of == node)].min()
+            for outage, node in missing
+        ],
         "ends_at": [np.inf for _ in missing],
     }
     columns = {name: np.append(noted[name], rows) for name, rows in under_way.items()}
@@ -153,7 +161,7 @@ def _inferred_outages(raw: RawTables, scenario: Scenario, cohort_of: NDArray[np.
     )
 
 
-def _disconnects(raw: RawTables, outages: Columns) -> Columns:
+def _disconnects(raw: RawTables, outages: Columns, scenario: Scenario) -> Columns:
     """Each loss with the server's side of it: when it broke, in which outage, from what cause.
 
     Where there is no record (the server is not ours, or was killed), the loss counts from its
@@ -171,11 +179,26 @@ def _disconnects(raw: RawTables, outages: Columns) -> Columns:
         _latest_outage(select(outages, of_the_server), noticed_at),
     )
     cause = np.where(recorded, _causes(outages, outage), Cause.SERVER_LOST)
+    cause[recorded & (outage == NO_OUTAGE)] = Cause.LIFETIME
+    node = _nodes_left(columns, raw.attempts, scenario)
     return _table(
         DISCONNECTS,
-        {**columns, "outage": outage, "broke_at": broke_at, "cause": cause},
+        {**columns, "outage": outage, "broke_at": broke_at, "cause": cause, "node": node},
         by=("noticed_at", "client"),
     )
+
+
+def _nodes_left(disconnects: Columns, attempts: Columns, scenario: Scenario) -> NDArray[np.uint16]:
+    """Where the connection was that each of these ended, shape (n_disconnects,)."""
+    connects = select(attempts, attempts["outcome"] == Outcome.CONNECTED)
+    row = find(_connection_keys(disconnects), episode_keys(connects))
+    if_unknown = NO_NODE if scenario.is_balanced else 0
+    return np.append(connects["node"], np.uint16(if_unknown))[row]
+
+
+def _connection_keys(disconnects: Columns) -> NDArray[np.uint64]:
+    """Keys of the episodes that the connections had ended which now are lost."""
+    return episode_keys({"client": disconnects["client"], "episode": disconnects["episode"] - 1})
 
 
 def _noticed_losses(disconnects: Columns, losses: Columns, outages: Columns) -> NDArray[np.intp]:
@@ -194,8 +217,7 @@ def _noticed_losses(disconnects: Columns, losses: Columns, outages: Columns) -> 
     Returns:
         Rows of `losses`, shape (n,).
     """
-    connection = {"client": disconnects["client"], "episode": disconnects["episode"] - 1}
-    wanted, keys = episode_keys(connection), episode_keys(losses)
+    wanted, keys = _connection_keys(disconnects), episode_keys(losses)
 
     def last_of(rows: NDArray[np.intp]) -> NDArray[np.intp]:
         found = find_last(

@@ -299,7 +299,7 @@ class Client:
                     # To the page it looks as if it were connecting, so its patience is running.
                     released_at = self.surroundings.brake.dial_at(started_at)
                     await trio.sleep_until(released_at + self._config.rtt)
-                async with self._transport.connect(self._path_of(self._identity())) as connection:
+                async with self._transport.connect(self._path_of(self.identity)) as connection:
                     if patience.cancel_called:  # The answer came with the end of patience.
                         await trio.lowlevel.checkpoint()
                     patience.deadline = math.inf
@@ -406,7 +406,7 @@ class Client:
         now = trio.current_time()
         if self._config.retry_after == "ignore":
             retry_after = 0.0
-        self.surroundings.failed(self._identity(), started_at, now, given_up=given_up)
+        self.surroundings.failed(self.identity, started_at, now, given_up=given_up)
         ended, next_step = self._lifecycle.attempt_failed(started_at, now, outcome, retry_after)
         self._announcer.tell(ended, next_step)
         self._announcer.status(self.status)
@@ -426,12 +426,14 @@ class Client:
             for_good=verdict.kind is Kind.END,
         )
         if not disconnected.was_clean:
-            self.surroundings.failed(self._identity(), started_at, now)
+            self.surroundings.failed(self.identity, started_at, now)
         self._announcer.tell(disconnected, next_step)
         self._announcer.status(self.status)
         return next_step
 
-    def _identity(self) -> Identity:
+    @property
+    def identity(self) -> Identity:
+        """Which attempt it is at."""
         return Identity(self.number, self._lifecycle.episode, self._lifecycle.attempt)
 
     def _backoff_draw(self, episode: int, attempt: int) -> float:

@@ -64,6 +64,8 @@ class Ending:
             return HORIZON
         if sample.at < self._outage_ends_at or not self._scenario.windows:
             return None
+        if self._scenario.server.max_connection_age is not None:
+            return None  # There is always somebody whose connection is about to end.
         if self._settling.is_over(sample):
             return SETTLED
         if self._collapsed(sample):

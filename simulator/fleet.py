@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from server_stub.draws import Purpose, uniform
 from server_stub.outage import OutageKind, of_kind, on_the_network
 from server_stub.wire import Identity, own_path
+from simulator.balancing import Balancing
 from simulator.client import Client
 from simulator.core.addresses import address_numbers, address_text
 from simulator.core.events import Listener
@@ -38,7 +39,7 @@ class Fleet:
         numbers: Sequence[int],
         cohort_of: NDArray[np.uint16],
         *,
-        dials: Sequence[Dial],
+        dials: Sequence[Sequence[Dial]],
         transport: TransportMaker,
         host: str,
         recorder: FleetRecorder,
@@ -54,7 +55,7 @@ class Fleet:
             scenario: What the clients are like.
             numbers: The client numbers of this fleet, a part of the whole.
             cohort_of: Index of the cohort of every client of the whole fleet.
-            dials: Ways to the server; clients are spread over them.
+            dials: Ways to the server, over which clients are spread; each leads to every node.
             transport: Makes a transport over a way to the server.
             host: For the Host header.
             recorder: Told of everything.
@@ -80,9 +81,10 @@ class Fleet:
         self._paths = [Path(syn_retry_at) for _ in scenario.cohorts]
         self._is_ever_cut = bool(on_the_network(scenario.windows))
         self._raw_dials = dials
-        self._dials = [[self._along(path, dial) for dial in dials] for path in self._paths]
+        self._balancing = Balancing(scenario) if scenario.is_balanced else None
         self._make_transport = transport
         # Those that clients share; a client that is told apart on the way has one of its own.
+        self._dials = [[self._along(path, nodes[0]) for nodes in dials] for path in self._paths]
         self._transports = [[transport(dial, host) for dial in along] for along in self._dials]
         self._boxes = [self._middlebox(cohort) for cohort in scenario.cohorts]
         self._addresses = (
@@ -98,6 +100,8 @@ class Fleet:
         for box in self._boxes:
             if box is not None:
                 box.begin(origin)
+        if self._balancing is not None:
+            self._balancing.begin(origin)
         self._begun.set()
 
     async def run(self, *, ramp_starts_at: float) -> None:
@@ -144,7 +148,7 @@ class Fleet:
             probe=(
                 None
                 if cohort.network_monitor is None or cohort.network_monitor.interval is None
-                else health_probe(self._dials[index][way], self._host)
+                else health_probe(self._probe_dial(number, index, way), self._host)
             ),
         )
         self._hide(client, cohort, due_at)
@@ -160,9 +164,16 @@ class Fleet:
         return Middlebox(windows) if windows else None
 
     def _transport(self, number: int, index: int, way: int) -> Transport:
-        box, dial = self._boxes[index], self._raw_dials[way]
-        if box is None and self._addresses is None:
+        box, balancing, dial = self._boxes[index], self._balancing, self._raw_dials[way][0]
+        if box is None and balancing is None and self._addresses is None:
             return self._transports[index][way]
+        if balancing is not None:
+            dial = balancing.over(
+                self._raw_dials[way],
+                whose=partial(self._identity_at, len(self._clients)),
+                source=self._source(number),
+                sent_to=partial(self._recorder.sent_to, number),
+            )
         if box is not None:
             dial = box.over(dial, partial(self._note_forgotten, len(self._clients)))
         make = self._make_transport
@@ -170,6 +181,25 @@ class Fleet:
             forwarded_for = address_text(int(self._addresses[number]))
             make = partial(make, headers=[("X-Forwarded-For", forwarded_for)])
         return make(self._along(self._paths[index], dial), self._host)
+
+    def _probe_dial(self, number: int, index: int, way: int) -> Dial:
+        """A client's way to the server beside those of its attempts."""
+        if self._balancing is None:
+            return self._dials[index][way]
+        dial = self._balancing.over(
+            self._raw_dials[way],
+            whose=partial(self._identity_at, len(self._clients)),
+            source=self._source(number),
+        )
+        return self._along(self._paths[index], dial)
+
+    def _identity_at(self, place: int) -> Identity:
+        """The attempt of the client at this place of the list."""
+        return self._clients[place].identity
+
+    def _source(self, number: int) -> int:
+        """What a balancer takes a client for."""
+        return number if self._addresses is None else int(self._addresses[number])
 
     def _note_forgotten(self, place: int, forgotten: Forgotten) -> None:
         """The connection of the client at this place of the list was; an attempt has no record."""

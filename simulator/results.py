@@ -51,7 +51,11 @@ ATTEMPTS = Schema(
         _EPISODE,
         _OUTAGE,
         Column(name="attempt", dtype="u4", meaning="1-based within the episode"),
-        Column(name="node", dtype="u2", meaning="which node was dialled"),
+        Column(
+            name="node",
+            dtype="u2",
+            meaning="which node it was sent to; 65535 if a balancer sent it to none",
+        ),
         Column(name="due_at", dtype="f8", unit="s", meaning=f"when it was owed, {_AT}"),
         Column(name="started_at", dtype="f8", unit="s", meaning=f"when it began, {_AT}"),
         Column(name="ended_at", dtype="f8", unit="s", meaning=f"when its outcome stood, {_AT}"),
@@ -70,6 +74,9 @@ DISCONNECTS = Schema(
         Column(name="cause", dtype="u1", meaning="the fault", labels=labels(Cause)),
         Column(name="noticed_by", dtype="u1", meaning="the sign", labels=labels(NoticedBy)),
         Column(name="close_code", dtype="u2", meaning="of the close frame; 1006 without one"),
+        Column(
+            name="node", dtype="u2", meaning="which node held the connection; 65535 if not known"
+        ),
     ),
 )
 

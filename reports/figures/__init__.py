@@ -6,6 +6,7 @@ Each returns the artists it made and computes nothing: what is shown comes from
 
 from reports.figures.arrivals import ArrivalStack, plot_arrivals
 from reports.figures.cohorts import CohortCurves, plot_cohorts
+from reports.figures.nodes import NodeLines, plot_nodes
 from reports.figures.policy import PolicyPicture, plot_policy
 from reports.figures.raster import AttemptRaster, plot_raster
 from reports.figures.recovery import RecoveryCurves, plot_recoveries, plot_recovery
@@ -16,6 +17,7 @@ __all__ = [
     "ArrivalStack",
     "AttemptRaster",
     "CohortCurves",
+    "NodeLines",
     "PolicyPicture",
     "RecoveryCurves",
     "StateStack",
@@ -23,6 +25,7 @@ __all__ = [
     "StormPanel",
     "plot_arrivals",
     "plot_cohorts",
+    "plot_nodes",
     "plot_policy",
     "plot_raster",
     "plot_recoveries",

@@ -30,6 +30,10 @@ class Span:
     starts_at: float
     ends_at: float
     """Infinite if it was still on when the run ended."""
+    n_nodes: int
+    """How many it hits; 0 for one that is on the way to all of them."""
+    is_deploy: bool
+    """Are nodes replaced on purpose?"""
     next_starts_at: float
     """When the first outage after its end began that disconnects anybody; infinite for the last."""
 
@@ -64,6 +68,7 @@ def spans_of(result: RunResult, end: float) -> tuple[Span, ...]:
     kinds = [list(OutageKind)[outages["kind"][row][0]] for row in rows]
     breaks = [first for first, kind in zip(firsts, kinds, strict=True) if kind.breaks_connections]
     cohorts = _cohorts_cut_off(result.scenario)
+    deploys = result.scenario.plan.deploys
     spans = [
         Span(
             outage=int(outages["outage"][row][0]),
@@ -71,6 +76,8 @@ def spans_of(result: RunResult, end: float) -> tuple[Span, ...]:
             cohort=cohorts.get(int(outages["outage"][row][0])),
             starts_at=first,
             ends_at=last,
+            n_nodes=0 if kind.is_on_the_way else np.unique(outages["node"][row]).size,
+            is_deploy=int(outages["outage"][row][0]) in deploys,
             next_starts_at=min((later for later in breaks if later >= last), default=math.inf),
         )
         for row, kind, first, last in zip(rows, kinds, firsts, lasts, strict=True)
@@ -116,6 +123,8 @@ class Changes:
     client: NDArray[np.uint32]
     at: NDArray[np.float64]
     step: NDArray[np.int8]
+    node: NDArray[np.uint16]
+    """Where the connection was made; NO_NODE where that is not known."""
     at_first: Mask
     """Whether a client was connected before its first change, shape (n_clients,)."""
 
@@ -140,13 +149,20 @@ def changes_of(result: RunResult) -> Changes:
     attempts, losses = result.attempts, result.disconnects
     made = attempts["outcome"] == Outcome.CONNECTED
     client = np.append(attempts["client"][made], losses["client"])
+    node = np.append(attempts["node"][made], losses["node"])
     at = np.append(attempts["ended_at"][made], losses["broke_at"])
     step = np.ones(at.size, dtype=np.int8)
     step[np.count_nonzero(made) :] = -1
     order = np.argsort(at, kind="stable")
     at_first = np.ones(result.clients["client"].size, dtype=np.bool_)
     at_first[attempts["client"][attempts["episode"] == 0]] = False
-    return Changes(client=client[order], at=at[order], step=step[order], at_first=at_first)
+    return Changes(
+        client=client[order],
+        at=at[order],
+        step=step[order],
+        node=node[order],
+        at_first=at_first,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -208,6 +208,7 @@ METRICS: Mapping[str, Metric] = {
     "wasted_share": _wasted_share,
     "turned_away": _turned_away,
     "goodput_after_outage": _goodput_after_outage,
+    "connection_imbalance": lambda scope: scope.imbalance,
     "binding_stage": lambda scope: None if math.isnan(scope.capacity) else "handshake",
     "metastable": lambda scope: scope.is_metastable,
     "generator_lag_p99": partial(_generator_lag, share=0.99),

@@ -85,7 +85,7 @@ def _check(scenario: Scenario) -> None:
     """Refuse what a server cannot do to others' clients.
 
     Raises:
-        ScenarioError: An outage happens on the way.
+        ScenarioError: An outage happens on the way, or there are several nodes.
     """
     problems = [
         Problem(
@@ -96,6 +96,10 @@ def _check(scenario: Scenario) -> None:
         for index, outage in enumerate(scenario.outage)
         if outage.kind.value in _ON_THE_WAY
     ]
+    if scenario.is_balanced:
+        where = "deploy" if scenario.deploy else "server.nodes"
+        allowed = "herd serve is one node: start it several times behind a balancer of your own"
+        problems.append(Problem(place=where, value="", allowed=allowed))
     if problems:
         raise ScenarioError(scenario.name, problems)
 

@@ -9,6 +9,7 @@ import random
 from dataclasses import replace
 
 from server_stub.config import ServerConfig, ServiceTime
+from server_stub.deploy import Deploy
 from server_stub.history import HistoryConfig
 from server_stub.ledger import LedgerConfig
 from server_stub.outage import Outage, OutageKind
@@ -36,6 +37,11 @@ def watchful(scenario):
     ]
 
 
+def _share(some, others):
+    """Do two outages have a node in common? None stands for all."""
+    return some is None or others is None or not set(some).isdisjoint(others)
+
+
 def draw(seed):
     """The schedule of a seed; the same one every time."""
     return _Draw(random.Random(seed), seed).schedule()
@@ -52,6 +58,8 @@ class _Draw:
         n_outages = self._rng.choice([1, 1, 2, 2, 2, 3, 3])
         for _ in range(n_outages):
             schedule = self._with_outage(schedule)
+        if self._odds(0.15):
+            schedule = self._with_deploy(schedule)
         return self._with_acts(schedule)
 
     def _odds(self, share):
@@ -139,6 +147,9 @@ class _Draw:
         # Twice as fast as the fleet can ask, or the herd would keep it down for ever.
         mean = min(rng.choice([0.002, 0.05, 0.2]), 0.3 * workers * patience / n_clients)
         return ServerConfig(
+            nodes=rng.choice([1, 1, 1, 2, 3]),
+            balance=rng.choice(["round_robin", "least_connections", "random", "hash"]),
+            health_check=rng.choice([None, {}, {"unhealthy_after": 0.1, "healthy_after": 0.2}]),
             workers=workers,
             service_time=ServiceTime(
                 kind=rng.choice(["constant", "exponential", "lognormal"]), mean=mean
@@ -194,15 +205,41 @@ class _Draw:
         settings = {"kind": kind, "down_for": down_for, **self._settings(kind, down_for)}
         if kind.is_on_the_way:
             settings["cohort"] = self._whose(kind, schedule.scenario)
+        else:
+            settings["nodes"] = nodes = self._which(schedule.scenario.server.nodes)
         same_place = [
             outage
             for outage in schedule.scenario.outage
-            if outage.kind is kind or (outage.kind.stops_the_node and kind.stops_the_node)
+            if (outage.kind is kind or (outage.kind.stops_the_node and kind.stops_the_node))
+            and (kind.is_on_the_way or _share(outage.nodes, nodes))
         ]
         free_from = max((o.starts_at + o.down_for for o in same_place), default=0.0)
         starts_at = max(free_from, self._moment(schedule))
         outage = Outage(starts_at=starts_at, **settings)
         return schedule.with_scenario(outage=(*schedule.scenario.outage, outage))
+
+    def _which(self, n_nodes):
+        """Which nodes are hit; None for all of them."""
+        if n_nodes == 1 or self._odds(0.3):
+            return None
+        return tuple(sorted(self._rng.sample(range(n_nodes), self._rng.randint(1, n_nodes))))
+
+    def _with_deploy(self, schedule):
+        """With nodes replaced soon after the last outage: an orchestrator knows of none."""
+        rng = self._rng
+        surge = rng.choice([0, 1, "100%"])
+        deploy = Deploy(
+            starts_at=schedule.scenario.last_outage_end + rng.random(),
+            max_surge=surge,
+            max_unavailable=rng.choice([1, "100%"]) if surge == 0 else rng.choice([0, 1]),
+            ready_after=rng.choice([0.1, 0.7]),
+            endpoint_removal_lag=rng.choice([0.0, 0.3]),
+            pre_stop=rng.choice([0.0, 0.2, 0.5]),
+            drain_over=rng.choice([0.0, 0.3, 1.5]),
+            grace=rng.choice([0.6, 30.0]),
+            close_code=rng.choice([None, None, 1001, 4001]),
+        )
+        return schedule.with_scenario(deploy=(deploy,))
 
     def _kind(self, scenario):
         """Cuts more often than the rest; nothing is forgotten that would never be noticed."""

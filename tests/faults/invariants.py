@@ -146,9 +146,11 @@ def check_silence(
                 notices_by = (
                     starts_at + cohort.heartbeat.interval + turns * cohort.heartbeat.timeout
                 )
-                if notices_by < min(
-                    ends_at, witness.closed_at.get(number, math.inf)
-                ) and _was_connected(life, window.starts_at, notices_by):
+                if (
+                    notices_by < min(ends_at, witness.closed_at.get(number, math.inf))
+                    and _was_connected(life, window.starts_at, notices_by)
+                    and window.hits(_node_at(witness, number, life, window.starts_at))
+                ):
                     what = f"client {number} did not notice the outage at {window.starts_at:.6g} s"
                     witness.object(NOTICED, what)
 
@@ -176,6 +178,12 @@ def _check_nothing_is_heard(witness, events):
             and event.noticed_by not in (NoticedBy.HEARTBEAT, NoticedBy.OFFLINE)
         ):
             witness.object(SILENT, f"{event}")
+
+
+def _node_at(witness, number, life, at):
+    """Which node a client was last sent to by then; None for none."""
+    ended = [event for event in life if isinstance(event, AttemptEnded) and event.ended_at <= at]
+    return witness.nodes.get((number, ended[-1].episode)) if ended else None
 
 
 def _was_connected(life, starts_at, ends_at):
@@ -210,7 +218,11 @@ def check_downtime(witness, cohorts, windows, latency, *, talkative=()):
                 continue
             starts_at = window.starts_at + latency + _ROUNDING
             for event in life:
-                if isinstance(event, Connected) and starts_at < event.at < window.ends_at:
+                if (
+                    isinstance(event, Connected)
+                    and starts_at < event.at < window.ends_at
+                    and window.hits(_node_at(witness, number, life, event.at))
+                ):
                     witness.object(SHUT, f"client {number} at {event.at:.6g} s")
             all_gone_at = starts_at + window.drain_over + 2 * latency
             if (
@@ -218,6 +230,7 @@ def check_downtime(witness, cohorts, windows, latency, *, talkative=()):
                 and number not in talkative
                 and all_gone_at < witness.closed_at.get(number, math.inf)
                 and _was_connected(life, window.starts_at - latency, all_gone_at)
+                and window.hits(_node_at(witness, number, life, window.starts_at - latency))
             ):
                 witness.object(GONE, f"client {number} at {all_gone_at:.6g} s")
 

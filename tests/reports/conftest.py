@@ -36,12 +36,14 @@ def lockstep(
     cohorts=(),
     n_lost=None,
     manifest=None,
+    nodes=1,
 ):
     """All lose their connection at 2 s; all are refused at 3 s; at 5 s they try again.
 
     Or only the last `n_lost` of them do. The first `n_back` of them get through, one every 50 ms;
     the others time out at 7 s. Of their arrivals at 5 s the server turns so many away, by reason;
-    none unless told otherwise. Cohorts are equal, and go by the number of the client.
+    none unless told otherwise. Cohorts are equal, and go by the number of the client. Clients are
+    dealt to nodes by their number, and shifted by one when they come back.
     """
     client = np.arange(n_clients)
     lost = client[n_clients - (n_clients if n_lost is None else n_lost) :] if outage else client[:0]
@@ -62,6 +64,7 @@ def lockstep(
         ],
     }
     attempts["due_at"] = attempts["started_at"]
+    attempts["node"] = [*client % nodes, *lost % nodes, *(lost + 1) % nodes]
     disconnects = {
         "client": lost,
         "episode": 0 * lost + 1,
@@ -70,6 +73,7 @@ def lockstep(
         "cause": np.full(n_lost, Cause.GRACEFUL),
         "noticed_by": np.full(n_lost, NoticedBy.CLOSE_FRAME),
         "close_code": np.full(n_lost, 1012),
+        "node": lost % nodes,
     }
     code = list(OutageKind).index(OutageKind(kind))
     outages = {"kind": [code], "starts_at": [DOWN_AT], "ends_at": [UP_AT]} if outage else {}
@@ -81,7 +85,9 @@ def lockstep(
             name="lockstep",
             n_clients=n_clients,
             horizon=horizon,
-            server=ServerConfig(workers=2, service_time=ServiceTime(kind="constant", mean=0.2)),
+            server=ServerConfig(
+                nodes=nodes, workers=2, service_time=ServiceTime(kind="constant", mean=0.2)
+            ),
             client=ClientConfig(policy=BASIC[policy]),
             cohort=tuple(
                 Cohort(name=name, share=1 / len(cohorts), policy=BASIC[policy]) for name in cohorts

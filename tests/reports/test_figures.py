@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from reports.figures import (
     plot_arrivals,
     plot_cohorts,
+    plot_nodes,
     plot_raster,
     plot_recoveries,
     plot_recovery,
@@ -22,6 +23,7 @@ from reports.figures.states import _STEPS
 from reports.style import LIGHT_GREY, OUTCOME_COLOURS, STATE_COLOURS, policy_colours
 from simulator.core.outcomes import Outcome
 from simulator.metrics.door import Met, arrivals_met
+from simulator.metrics.nodes import connections_by_node
 from simulator.metrics.series import attempt_rate, share_connected
 from simulator.metrics.states import FleetState, fleet_states
 
@@ -346,6 +348,47 @@ class TestStates:
         (outage,) = drawn.frame.outages
         assert span(outage) == (2.0, 4.0)
         assert outage.get_zorder() > max(patch.get_zorder() for patch in drawn.stack.values())
+
+
+class TestNodes:
+    """`plot_nodes`."""
+
+    def test_draws_a_line_for_each_node(self, lockstep):
+        """The steps of its connections, in a colour of its own."""
+        result = lockstep(nodes=3)
+        drawn = plot_nodes(result)
+        held = connections_by_node(result)
+        assert list(drawn.lines) == [0, 1, 2]
+        for node, line in drawn.lines.items():
+            np.testing.assert_allclose(line.get_xdata(), held.edges)
+            np.testing.assert_allclose(line.get_ydata()[:-1], held.counts[node])
+            assert line.get_drawstyle() == "steps-post"
+        assert len({line.get_color() for line in drawn.lines.values()}) == 3
+        assert [span(outage) for outage in drawn.frame.outages] == [(2.0, 4.0)]
+
+    def test_says_what_is_seen(self, lockstep):
+        """How often clients were disconnected, and how uneven it is in the end."""
+        ax = plot_nodes(lockstep(nodes=3, n_clients=20, n_back=4)).ax
+        assert ax.get_title(loc="left") == (
+            "fixed: 1.00 disconnects per client; fullest node at the end: 1.50 times the mean"
+        )
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (s)", "connections")
+        assert labels(ax.get_legend()) == ["node 0", "node 1", "node 2"]
+
+    def test_leaves_out_a_node_that_never_held_any(self, lockstep):
+        """It would only be a name in the legend."""
+        assert list(plot_nodes(lockstep(nodes=3, n_clients=2, n_back=0)).lines) == [0, 1]
+
+    def test_names_only_the_first_and_the_last_of_many(self, lockstep):
+        """Their colours are a ramp."""
+        drawn = plot_nodes(lockstep(nodes=12))
+        assert len({line.get_color() for line in drawn.lines.values()}) == 12
+        assert labels(drawn.ax.get_legend()) == ["node 0", "node 11"]
+
+    def test_of_a_run_in_which_nobody_connected(self, lockstep):
+        """There is nothing to be even or uneven."""
+        ax = plot_nodes(lockstep(nodes=2, n_back=0)).ax
+        assert ax.get_title(loc="left") == "fixed: 1.00 disconnects per client"
 
 
 def test_figures_leave_no_trace(pair):

@@ -44,7 +44,7 @@ async def test_whose_turn_it_is_is_drawn(autojump_clock, node):
 async def test_each_loss_is_recorded_when_it_happens(autojump_clock, node):
     """Not when the drain began."""
     stub, peers = await drained(node, 8)
-    recorded = {client: at for client, _, outage, at in stub.rows("losses") if outage == 0}
+    recorded = {client: at for client, _, outage, _, at in stub.rows("losses") if outage == 0}
     assert recorded == pytest.approx({c: peer.loss[1] for c, peer in enumerate(peers)})
     ((_, _, _, starts_at, ends_at),) = stub.rows("outages")
     assert (starts_at, ends_at) == (STARTS_AT, BACK_AT)

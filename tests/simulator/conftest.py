@@ -35,6 +35,8 @@ class Herd:
         shares=None,
         origin=0.0,
         event_rate=None,
+        nodes=1,
+        deploy=(),
         **behaviour,
     ):
         self.origin = origin
@@ -42,7 +44,9 @@ class Herd:
         self.fields = {
             "n_clients": n_clients,
             "horizon": horizon,
+            "deploy": deploy,
             "server": ServerConfig(
+                nodes=nodes,
                 workers=capacity,
                 service_time=ServiceTime(kind="constant", mean=1.0),
                 history=HistoryConfig(rate=event_rate),
@@ -56,9 +60,10 @@ class Herd:
         self.rows = defaultdict(list)
         self.schedule = []
         self.episode = [0] * n_clients
+        self.node = [0] * n_clients
         self.manifest = {}
         for client in range(n_clients):
-            self.tries(client, -1.0)
+            self.tries(client, -1.0, node=client % nodes)
 
     def outage(self, starts_at, ends_at, *, kind="graceful", recorded=True, **settings):
         """The next outage; what its kind needs is there."""
@@ -69,13 +74,18 @@ class Herd:
         )
         if recorded:
             code = list(OutageKind).index(OutageKind(kind))
-            self.rows["outages"].append((len(self.schedule) - 1, code, 0, starts_at, ends_at))
+            for node in settings.get("nodes", range(self.fields["server"].nodes)):
+                self.rows["outages"].append(
+                    (len(self.schedule) - 1, code, node, starts_at, ends_at)
+                )
         return self
 
     def breaks(self, client, broke_at, *, outage=None):
         """A connection breaks, in the latest outage unless told otherwise; nobody notices."""
         outage = len(self.schedule) - 1 if outage is None else outage
-        self.rows["losses"].append((client, self.episode[client], outage, broke_at))
+        self.rows["losses"].append(
+            (client, self.episode[client], outage, self.node[client], broke_at)
+        )
         return self
 
     def notices(self, client, noticed_at, by=NoticedBy.CLOSE_FRAME):
@@ -91,12 +101,22 @@ class Herd:
             self.breaks(client, broke_at, outage=outage)
         return self.notices(client, broke_at if noticed_at is None else noticed_at)
 
-    def tries(self, client, ended_at, outcome=Outcome.CONNECTED, *, started_at=None, due_at=None):
+    def tries(
+        self,
+        client,
+        ended_at,
+        outcome=Outcome.CONNECTED,
+        *,
+        started_at=None,
+        due_at=None,
+        node=0,
+    ):
         """An attempt; it takes no time and is on time unless told otherwise."""
         started_at = ended_at if started_at is None else started_at
         due_at = started_at if due_at is None else due_at
-        row = (client, self.episode[client], 1, 0, due_at, started_at, ended_at, outcome)
+        row = (client, self.episode[client], 1, node, due_at, started_at, ended_at, outcome)
         self.rows["attempts"].append(row)
+        self.node[client] = node
         return self
 
     def gives_up(self, client, at):

@@ -70,7 +70,7 @@ def test_a_loss_outside_every_outage_belongs_to_none(herd):
     """The server broke the connection, but not in an outage."""
     disconnects = herd(1).outage(2, 6).loses(0, 8, outage=-1).result().disconnects
     assert disconnects["outage"].tolist() == [-1]
-    assert disconnects["cause"].tolist() == [Cause.SERVER_LOST]
+    assert disconnects["cause"].tolist() == [Cause.LIFETIME]
 
 
 def test_a_freeze_that_nobody_noticed_is_not_the_cause(herd):
@@ -171,7 +171,7 @@ def test_what_leaves_no_record_is_not_the_networks_doing(herd):
 def test_a_connection_the_server_closed_unnoticed_changes_nothing(herd):
     """As when the server shuts down after the run."""
     run = herd(1).outage(2, 6).loses(0, 2).tries(0, 7)
-    run.rows["losses"].append((0, 1, -1, 101))
+    run.rows["losses"].append((0, 1, -1, 0, 101))
     assert run.result().disconnects["broke_at"].tolist() == [2]
 
 

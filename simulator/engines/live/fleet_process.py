@@ -46,7 +46,7 @@ def _drive(job: FleetJob, index: int, storage: Storage) -> None:
     scenario, way = job.scenario, job.way
     share = len(job.numbers) / scenario.n_clients
     turnstile = None if way.max_connects is None else Turnstile(share * way.max_connects)
-    recorder = FleetRecorder(job.streams, process=index)
+    recorder = FleetRecorder(job.streams, process=index, is_balanced=scenario.is_balanced)
     fleet = Fleet(
         scenario,
         job.numbers,

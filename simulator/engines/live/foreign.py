@@ -53,7 +53,7 @@ class ForeignServer(AbstractContextManager["ForeignServer"]):
         ways = [_way(target, address) for address in target.addresses]
         way = first_open(target, ways, scenario.transport)
         sources = machine.prepare_clients(
-            scenario.n_clients, here, n_workers=n_workers, server=way.address[0]
+            scenario.n_clients, here, n_workers=n_workers, server=way.addresses[0][0]
         )
         self._way = replace(way, sources=sources)
         self._target = target
@@ -109,7 +109,7 @@ def _way(target: Target, address: str) -> Way:
     """How to reach it at one of its addresses."""
     tls = TlsConfig(name=target.host, cafile=target.cafile, insecure=target.insecure)
     return Way(
-        address=(address, target.port),
+        addresses=[(address, target.port)],
         host=target.authority,
         tls=tls if target.is_secure else None,
         path_of=target.path_of,

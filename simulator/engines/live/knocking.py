@@ -38,14 +38,14 @@ def first_open(target: Target, ways: Sequence[Way], transport: str) -> Way:
     if answers:
         why = f"a first client was not let in ({answers[0]})"
     else:
-        where = " and ".join(way.address[0] for way in ways)
+        where = " and ".join(way.addresses[0][0] for way in ways)
         why = f"nobody listens at {where}, port {target.port}; start it first"
     raise TargetError([f"--target = {target.label}: {why}"])
 
 
 async def _knock(way: Way, transport: str) -> AttemptFailedError | None:
     """Connect once, and say goodbye; why that failed, None if it did not."""
-    (dial, *_) = way.dials()
+    ((dial, *_), *_) = way.dials()
     connecting = way.transport(transport)(dial, way.host).connect(way.path_of(_SCOUT))
     with trio.move_on_after(_PATIENCE) as waiting:
         try:

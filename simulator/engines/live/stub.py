@@ -56,9 +56,11 @@ class Stub(AbstractContextManager["Stub"]):
             while time.perf_counter() < deadline:
                 for _, message in crew.messages(_TICK):
                     if isinstance(message, Listening):
-                        host, port = message.address
+                        host, port = message.addresses[0]
                         return Way(
-                            address=message.address, host=f"{host}:{port}", sources=self._sources
+                            addresses=message.addresses,
+                            host=f"{host}:{port}",
+                            sources=self._sources,
                         )
         except OSError as error:
             port = self._scenario.server.port

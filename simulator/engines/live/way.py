@@ -15,8 +15,8 @@ from simulator.transport.tls import TlsConfig, over_tls
 class Way:
     """One server, and how to knock there; goes to every worker process."""
 
-    address: tuple[str, int]
-    """Numeric, and a port."""
+    addresses: Sequence[tuple[str, int]]
+    """Of the nodes, by number: numeric, and a port."""
     host: str
     """For the Host header."""
     sources: Sequence[str | None] = (None,)
@@ -29,10 +29,15 @@ class Way:
     max_connects: float | None = None
     """Attempts per second of the whole fleet; None for no ceiling."""
 
-    def dials(self) -> list[Dial]:
-        """A dial function from each source."""
-        plain = [dialler(self.address, source) for source in self.sources]
-        return plain if self.tls is None else [over_tls(dial, self.tls) for dial in plain]
+    def dials(self) -> list[list[Dial]]:
+        """From each source a dial function for each node."""
+        return [
+            [self._secured(dialler(address, source)) for address in self.addresses]
+            for source in self.sources
+        ]
+
+    def _secured(self, dial: Dial) -> Dial:
+        return dial if self.tls is None else over_tls(dial, self.tls)
 
     def transport(self, name: str) -> TransportMaker:
         """Makes transports of a kind that say what is to be said here."""

@@ -245,7 +245,7 @@ def test_the_next_address_is_tried(server):
     target = aim(f"ws://localhost:{server.port}/chat?room=1", resolve=resolve, **ACCESS)
     ways = [
         Way(
-            address=(address, target.port),
+            addresses=[(address, target.port)],
             host=target.authority,
             path_of=target.path_of,
             headers=target.headers,

@@ -107,7 +107,7 @@ async def test_a_fleet_is_spread_over_the_ways_to_the_server(world, autojump_clo
         herd(6),
         range(6),
         np.zeros(6, dtype=np.uint16),
-        dials=["a", "b"],
+        dials=[["a"], ["b"]],
         transport=lambda dial, host: Way(dial),
         host="server",
         recorder=FleetRecorder(),

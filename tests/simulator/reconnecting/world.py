@@ -110,7 +110,7 @@ class World:
             scenario,
             numbers,
             cohort_of,
-            dials=[None],
+            dials=[[None]],
             transport=lambda dial, host: self.transport,
             host="server",
             recorder=FleetRecorder(),
