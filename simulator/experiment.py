@@ -30,6 +30,7 @@ from simulator.run_directory import (
 from simulator.scenario import Scenario
 from simulator.scenario_files import AT_TARGET, DEFAULT, load_scenario
 from simulator.target import Target
+from simulator.target_fit import check_fit
 
 ENGINES = ("live", "virtual")
 """The engines that exist."""
@@ -139,6 +140,8 @@ def compare(
         [policy_named(policy) if isinstance(policy, str) else policy for policy in policies],
     )
     try_functions(cohort.policy for herd in herds.values() for cohort in herd.cohorts)
+    if target is not None:
+        check_fit(target, *herds.values())
     results: dict[str, RunResult] = {}
     summaries: dict[str, dict[str, Any]] = {}
     with fresh_directory(directory, force=force):

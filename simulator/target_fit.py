@@ -17,19 +17,23 @@ RESTARTS = (OutageKind.GRACEFUL, OutageKind.CRASH)
 NEEDS_OUR_SERVER = {
     "sync": ("none", "what was missed can only be asked for in herd's own protocol"),
     "operation_rate": (None, "operations are acknowledged in herd's own protocol"),
-    "network_monitor": (None, "no path is cut, and probes would be a load of their own"),
 }
 """By a client's field: the only value that fits, and why."""
 
 
-def check_fit(scenario: Scenario, target: Target) -> None:
+def check_fit(target: Target, *scenarios: Scenario) -> None:
     """Refuse what cannot be done at this server.
 
     Raises:
-        TargetError: With all of it.
+        TargetError: With all of it, each thing once.
     """
-    if problems := [*_client_problems(scenario), *_run_problems(scenario, target)]:
-        raise TargetError(problems)
+    problems = [
+        problem
+        for scenario in scenarios
+        for problem in (*_client_problems(scenario), *_run_problems(scenario, target))
+    ]
+    if problems:
+        raise TargetError(dict.fromkeys(problems))
 
 
 def _client_problems(scenario: Scenario) -> Iterator[str]:
@@ -39,13 +43,19 @@ def _client_problems(scenario: Scenario) -> Iterator[str]:
         for field, (fitting, why) in NEEDS_OUR_SERVER.items():
             value = getattr(cohort, field)
             if value != fitting:
-                shown = value if isinstance(value, str | float) else "{...}"
-                yield _refusal(f"{place}{field} = {shown}", why, f"{table}.{field}=none")
+                yield _refusal(f"{place}{field} = {value}", why, f"{table}.{field}=none")
         if cohort.heartbeat_by_application:
             yield _refusal(
                 f"{place}heartbeat.kind = application",
                 "not every server answers herd's texts",
                 f"{table}.heartbeat.kind=protocol",
+            )
+        monitor = cohort.network_monitor
+        if monitor is not None and monitor.interval is not None:
+            yield _refusal(
+                f"{place}network_monitor.interval = {monitor.interval:g}",
+                "no path is cut, and probes would be a load of their own",
+                f"{table}.network_monitor.interval=none",
             )
 
 

@@ -1,6 +1,6 @@
 """From the shared options to something that can run, with every mistake in them at once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -99,19 +99,19 @@ def prepare(asked: Asked, *, several: bool) -> Request:
         mistakes.caught(partial(_refuse_empty_junit, asked.junit))
     if chosen and not several:
         scenario = scenario.with_policy(chosen[0])
-    labels = list(herds_to_compare(scenario, chosen)) if several else _own_label(scenario)
+    herds = herds_to_compare(scenario, chosen) if several else _alone(scenario)
     if target is not None:
-        mistakes.caught(partial(check_fit, scenario, target))
+        mistakes.caught(partial(check_fit, target, *herds.values()))
     checks += map(check_of, scenario.objective)
     if checks:
         rehearsal = rehearse(scenario, target=asked.aim.target)
         for check in checks:
-            mistakes.caught(partial(check.verify, labels, rehearsal))
+            mistakes.caught(partial(check.verify, herds, rehearsal))
     mistakes.raise_any()
     return Request(
         scenario=scenario,
         policies=chosen,
-        labels=labels,
+        labels=list(herds),
         checks=checks,
         directory=asked.out or new_directory(scenario, asked.engine),
         target=target,
@@ -201,6 +201,6 @@ def _refuse_empty_junit(path: Path) -> None:
     )
 
 
-def _own_label(scenario: Scenario) -> Sequence[str]:
-    """What a single run is called: after its policy or, if cohorts differ in it, the first one."""
-    return list(label_policies([scenario.cohorts[0].policy]))
+def _alone(scenario: Scenario) -> Mapping[str, Scenario]:
+    """A single run by what it is called: its policy or, if cohorts differ in it, the first one."""
+    return dict.fromkeys(label_policies([scenario.cohorts[0].policy]), scenario)

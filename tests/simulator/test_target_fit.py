@@ -21,16 +21,18 @@ def target(**options):
 def refusal(scenario, at=None):
     """The lines of the error that this must raise."""
     with pytest.raises(TargetError) as caught:
-        check_fit(scenario, at or target())
+        check_fit(at or target(), scenario)
     return caught.value.problems
 
 
 CLIENTS_OWN = {
-    *("policy", "connect_timeout", "rtt", "close_codes", "outgoing", "visible_share", "brake"),
+    *("policy", "connect_timeout", "rtt", "close_codes", "retry_after", "outgoing"),
+    *("visible_share", "page", "brake"),
 }
 """What a client does whoever its server is."""
-IN_PART = {"heartbeat"}
-"""Ping frames are answered by every server, texts are not."""
+IN_PART = {"heartbeat", "network_monitor"}
+"""Ping frames are answered by every server, texts are not; and to wait for the operating system's
+word about the network costs the server nothing, while probes do."""
 RUNS_OWN = {
     *("name", "description", "seed", "n_clients", "horizon", "grace", "ramp_rate", "settle"),
     *("transport", "outbox", "client", "cohort", "compare", "objective"),
@@ -54,7 +56,7 @@ def test_every_setting_of_a_scenario_is_thought_of():
     [
         ({"sync": "delta"}, "client.sync = delta"),
         ({"operation_rate": 0.5}, "client.operation_rate = 0.5"),
-        ({"network_monitor": {}}, "client.network_monitor = {...}"),
+        ({"network_monitor": {}}, "client.network_monitor.interval = 30"),
         ({"heartbeat": {"kind": "application"}}, "client.heartbeat.kind = application"),
     ],
 )
@@ -63,9 +65,25 @@ def test_what_needs_our_protocol_is_refused(change, place):
     scenario = parse({"client": change}, source="test")
     (line,) = refusal(scenario)
     assert line.startswith(f"{place}: not with --target")
-    field, _, value = line.rpartition("--set ")[2].partition("=")
-    fixed = load_scenario("own-server", changes=[f"{field}={value}"])
-    check_fit(fixed, target())
+    ((table, settings),) = {"client": change}.items()
+    changes = [f"{table}.{name}={setting}" for name, setting in flat(settings)]
+    fixed = load_scenario("own-server", changes=[*changes, line.rpartition("--set ")[2]])
+    check_fit(target(), fixed)
+
+
+def flat(settings):
+    """The settings of a table, with dotted names."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{inner}", setting) for inner, setting in flat(value))
+        else:
+            yield name, value
+
+
+@pytest.mark.parametrize("policy", ["socket.io", "centrifuge", "robust-websocket"])
+def test_the_habits_of_a_library_fit(policy):
+    """In the scenario for it, whatever they ping with, and listen to, at home."""
+    check_fit(target(), load_scenario("own-server", changes=[f"client.policy={policy}"]))
 
 
 def test_a_cohort_is_named():
@@ -87,7 +105,7 @@ def test_only_restarts_can_be_asked_for(kind):
 
 def test_the_ceiling_on_clients():
     """It stands for the server's sake, and the line says how to move it."""
-    check_fit(Scenario(n_clients=30), target(max_clients=30))
+    check_fit(target(max_clients=30), Scenario(n_clients=30))
     (line,) = refusal(Scenario(n_clients=31), target(max_clients=30))
     assert line.startswith("n_clients = 31")
     assert "at most 30" in line
@@ -98,7 +116,7 @@ def test_a_restart_command_that_would_never_run():
     """A setting without effect is refused."""
     (line,) = refusal(Scenario(), target(restart_command="true"))
     assert line == "--restart-command: has no effect, the scenario has no [[outage]]"
-    check_fit(Scenario(**RESTART), target(restart_command="true"))
+    check_fit(target(restart_command="true"), Scenario(**RESTART))
 
 
 def test_the_stub_s_settings_are_noted():
@@ -115,6 +133,18 @@ def test_the_stub_s_settings_are_noted():
 def test_the_scenario_for_it_fits():
     """As it is built in, with and without a command."""
     scenario = load_scenario("own-server")
-    check_fit(scenario, target())
-    check_fit(scenario, target(restart_command="true"))
+    check_fit(target(), scenario)
+    check_fit(target(restart_command="true"), scenario)
     assert len(not_applied(scenario, target())) == 1
+
+
+def test_several_herds_at_once():
+    """What is wrong with each is told once: a comparison must not fail half-way."""
+    fitting, bad = Scenario(), Scenario(client=ClientConfig(sync="full"))
+    worse = Scenario(client=ClientConfig(sync="full", operation_rate=1.0))
+    with pytest.raises(TargetError) as caught:
+        check_fit(target(), fitting, bad, worse)
+    assert [line.split(" = ")[0] for line in caught.value.problems] == [
+        "client.sync",
+        "client.operation_rate",
+    ]

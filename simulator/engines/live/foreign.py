@@ -49,7 +49,7 @@ class ForeignServer(AbstractContextManager["ForeignServer"]):
             TargetError: The scenario asks for what it cannot do, or it does not let anybody in.
             MachineError: The fleet does not fit this machine.
         """
-        check_fit(scenario, target)
+        check_fit(target, scenario)
         ways = [_way(target, address) for address in target.addresses]
         way = first_open(target, ways, scenario.transport)
         sources = machine.prepare_clients(
