@@ -23,7 +23,7 @@ from simulator.probe import health_probe
 from simulator.recording import FleetRecorder
 from simulator.scenario import Cohort, Scenario
 from simulator.storage import MemoryStorage
-from simulator.transport.seam import Dial, Transport, TransportMaker
+from simulator.transport.seam import Dial, Headers, Transport, TransportMaker
 
 _HIDDEN_FOR_AT_MOST = 600.0
 """Seconds that a hidden page has been hidden when the run begins, at most: some of them are so for
@@ -48,6 +48,7 @@ class Fleet:
         syn_retry_at: Sequence[float] = SYN_RETRY_AT,
         hold: Callable[[], Awaitable[None]] | None = None,
         path_of: Callable[[Identity], str] = own_path,
+        headers: Headers = (),
     ) -> None:
         """Gather a fleet.
 
@@ -64,6 +65,7 @@ class Fleet:
             syn_retry_at: Seconds after which a SYN that was lost on a cut path is sent again.
             hold: Returns when an attempt that is ready may leave; None holds nothing back.
             path_of: The request target of an attempt.
+            headers: For every upgrade request.
         """
         self._scenario = scenario
         self._numbers = numbers
@@ -76,6 +78,7 @@ class Fleet:
         self._begun = trio.Event()
         self._hold = hold
         self._path_of = path_of
+        self._headers = headers
         self._origin = math.inf
         self._host = host
         self._paths = [Path(syn_retry_at) for _ in scenario.cohorts]
@@ -85,7 +88,9 @@ class Fleet:
         self._make_transport = transport
         # Those that clients share; a client that is told apart on the way has one of its own.
         self._dials = [[self._along(path, nodes[0]) for nodes in dials] for path in self._paths]
-        self._transports = [[transport(dial, host) for dial in along] for along in self._dials]
+        self._transports = [
+            [transport(dial, host, headers=headers) for dial in along] for along in self._dials
+        ]
         self._boxes = [self._middlebox(cohort) for cohort in scenario.cohorts]
         self._addresses = (
             address_numbers(cohort_of, [cohort.clients_per_address for cohort in scenario.cohorts])
@@ -176,11 +181,11 @@ class Fleet:
             )
         if box is not None:
             dial = box.over(dial, partial(self._note_forgotten, len(self._clients)))
-        make = self._make_transport
+        headers = list(self._headers)
         if self._addresses is not None:  # As a proxy in between would tell it.
-            forwarded_for = address_text(int(self._addresses[number]))
-            make = partial(make, headers=[("X-Forwarded-For", forwarded_for)])
-        return make(self._along(self._paths[index], dial), self._host)
+            headers.append(("X-Forwarded-For", address_text(int(self._addresses[number]))))
+        along = self._along(self._paths[index], dial)
+        return self._make_transport(along, self._host, headers=headers)
 
     def _probe_dial(self, number: int, index: int, way: int) -> Dial:
         """A client's way to the server beside those of its attempts."""

@@ -7,18 +7,18 @@ a server describes another one than this: it is not applied, and the record of t
 from collections.abc import Iterator
 
 from server_stub.config import ServerConfig
-from server_stub.outage import OutageKind
+from server_stub.outage import Outage, OutageKind
 from simulator.errors import TargetError
 from simulator.scenario import Scenario
 from simulator.target import Target
 
-RESTARTS = (OutageKind.GRACEFUL, OutageKind.CRASH)
-"""Kinds of outage that a restart of somebody else's server can stand for."""
 NEEDS_OUR_SERVER = {
     "sync": ("none", "what was missed can only be asked for in herd's own protocol"),
     "operation_rate": (None, "operations are acknowledged in herd's own protocol"),
 }
 """By a client's field: the only value that fits, and why."""
+_WHEN = ("starts_at", "down_for", "every", "count")
+"""Of an outage, what says when it is due."""
 
 
 def check_fit(target: Target, *scenarios: Scenario) -> None:
@@ -64,10 +64,16 @@ def _refusal(setting: str, why: str, change: str) -> str:
 
 
 def _run_problems(scenario: Scenario, target: Target) -> Iterator[str]:
-    for kind in sorted({outage.kind for outage in scenario.outage} - set(RESTARTS)):
+    restarts = [kind for kind in OutageKind if kind.is_restart]
+    for kind in sorted({outage.kind for outage in scenario.outage} - set(restarts)):
         yield (
             f"outage.kind = {kind.value}: not with --target, which can only have its server "
-            f"restarted; allowed: {', '.join(RESTARTS)}"
+            f"restarted; allowed: {', '.join(restarts)}"
+        )
+    if scenario.deploy:
+        yield (
+            "deploy: not with --target, whose nodes are not herd's; allowed: an [[outage]], with a "
+            "--restart-command that deploys"
         )
     if target.max_clients is not None and scenario.n_clients > target.max_clients:
         yield (
@@ -76,6 +82,14 @@ def _run_problems(scenario: Scenario, target: Target) -> Iterator[str]:
         )
     if target.restart_command is not None and not scenario.windows:
         yield "--restart-command: has no effect, the scenario has no [[outage]]"
+
+
+def as_applied(scenario: Scenario) -> Scenario:
+    """A scenario without what describes a server, or what goes on there: what such a run is of."""
+    outages = tuple(
+        Outage(**{field: getattr(outage, field) for field in _WHEN}) for outage in scenario.outage
+    )
+    return scenario.model_copy(update={"server": ServerConfig(), "outage": outages, "deploy": ()})
 
 
 def not_applied(scenario: Scenario, target: Target) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from simulator.rehearsal import rehearse
 from simulator.scenario import Scenario
 from simulator.scenario_files import AT_TARGET, DEFAULT, load_scenario
 from simulator.target import Target, aim
-from simulator.target_fit import check_fit
+from simulator.target_fit import as_applied, check_fit
 
 T = TypeVar("T")
 
@@ -104,7 +104,8 @@ def prepare(asked: Asked, *, several: bool) -> Request:
         mistakes.caught(partial(check_fit, target, *herds.values()))
     checks += map(check_of, scenario.objective)
     if checks:
-        rehearsal = rehearse(scenario, target=asked.aim.target)
+        staged = scenario if target is None else as_applied(scenario)
+        rehearsal = rehearse(staged, target=asked.aim.target)
         for check in checks:
             mistakes.caught(partial(check.verify, herds, rehearsal))
     mistakes.raise_any()

@@ -8,8 +8,10 @@ from simulator.errors import TargetError
 from simulator.scenario import ClientConfig, Cohort, Scenario, parse
 from simulator.scenario_files import load_scenario
 from simulator.target import aim
-from simulator.target_fit import NEEDS_OUR_SERVER, check_fit, not_applied
+from simulator.target_fit import NEEDS_OUR_SERVER, as_applied, check_fit, not_applied
 
+PLAIN = ["client.sync=none", "client.operation_rate=none"]
+"""What makes a built-in scenario fit."""
 RESTART = {"outage": (Outage(starts_at=1.0, down_for=1.0),)}
 
 
@@ -27,7 +29,7 @@ def refusal(scenario, at=None):
 
 CLIENTS_OWN = {
     *("policy", "connect_timeout", "rtt", "close_codes", "retry_after", "outgoing"),
-    *("visible_share", "page", "brake"),
+    *("visible_share", "page", "brake", "clients_per_address"),
 }
 """What a client does whoever its server is."""
 IN_PART = {"heartbeat", "network_monitor"}
@@ -37,8 +39,8 @@ RUNS_OWN = {
     *("name", "description", "seed", "n_clients", "horizon", "grace", "ramp_rate", "settle"),
     *("transport", "outbox", "client", "cohort", "compare", "objective"),
 }
-SERVERS = {"server", "outage"}
-"""Not applied, and the record says so."""
+SERVERS = {"server", "outage", "deploy"}
+"""Not applied, and the record says so; or refused."""
 
 
 def test_every_setting_of_a_client_is_thought_of():
@@ -94,13 +96,54 @@ def test_a_cohort_is_named():
     assert line.endswith("--set cohort.sync=none")
 
 
-@pytest.mark.parametrize("kind", ["freeze", "network"])
+KINDS = {
+    **{kind: {} for kind in ("graceful", "crash", "freeze", "network")},
+    "drain": {"drain_over": 1.0},
+    "cold": {"slow_factor": 2.0, "cold_for": 1.0},
+    "slow": {"slow_factor": 2.0},
+    "idle_timeout": {"idle_for": 1.0},
+}
+"""By kind of outage: what it needs to be set."""
+RESTARTS = {"graceful", "crash", "drain", "cold"}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_only_restarts_can_be_asked_for(kind):
-    """Nobody can be told to hang, and no path is cut."""
-    scenario = Scenario(outage=(Outage(kind=kind, starts_at=1.0, down_for=1.0),))
+    """Nobody can be told to hang or to be slow, and no path is cut."""
+    scenario = Scenario(outage=(Outage(kind=kind, starts_at=1.0, down_for=1.0, **KINDS[kind]),))
+    if kind in RESTARTS:
+        check_fit(target(), scenario)
+        return
     (line,) = refusal(scenario)
-    assert line.startswith(f"outage.kind = {kind}")
-    assert "graceful, crash" in line
+    assert line.startswith(f"outage.kind = {kind}: not with --target")
+    assert set(line.rpartition("allowed: ")[2].split(", ")) == RESTARTS
+
+
+def test_a_deploy_is_its_owner_s():
+    """Somebody else's nodes cannot be replaced one by one, but a command can."""
+    (line,) = refusal(load_scenario("rolling-deploy", changes=PLAIN))
+    assert line.startswith("deploy: not with --target")
+    assert "--restart-command" in line
+
+
+def test_what_is_run_has_no_server():
+    """No nodes to balance over, and no capacity that somebody could believe in."""
+    scenario = load_scenario("rolling-deploy", changes=PLAIN)
+    applied = as_applied(scenario)
+    assert applied.server == ServerConfig()
+    assert not applied.is_balanced
+    assert (applied.outage, applied.deploy) == ((), ())
+    assert (applied.client, applied.horizon) == (scenario.client, scenario.horizon)
+
+
+def test_what_is_run_has_the_times_of_its_outages():
+    """When a command is due; not how the server goes down, or which of its nodes."""
+    outage = Outage(kind="crash", starts_at=1.0, down_for=2.0, every=5.0, count=3, nodes=(1,))
+    scenario = Scenario(outage=(outage,), server=ServerConfig(nodes=2))
+    applied = as_applied(scenario)
+    assert [window.starts_at for window in applied.windows] == [1.0, 6.0, 11.0]
+    assert not applied.is_balanced
+    assert applied.outage[0].kind == "graceful"
 
 
 def test_the_ceiling_on_clients():

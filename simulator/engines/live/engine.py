@@ -27,6 +27,7 @@ from simulator.results import Manifest, RunResult
 from simulator.run_directory import assemble_streams, begin_run, save_run, write_manifest
 from simulator.scenario import Scenario
 from simulator.target import Target
+from simulator.target_fit import as_applied
 
 _LEAD = 0.5
 """Seconds between the order to begin and what it names, so that it reaches everybody before."""
@@ -65,6 +66,7 @@ def run(
         opponent = Stub(scenario, here=here, n_workers=n_workers)
     else:
         opponent = ForeignServer(target, scenario, out=out, here=here, n_workers=n_workers)
+        scenario = as_applied(scenario)
     run = _LiveRun(
         scenario, out=out, opponent=opponent, here=here, n_workers=n_workers, watch=watch
     )

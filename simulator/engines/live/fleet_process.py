@@ -56,6 +56,7 @@ def _drive(job: FleetJob, index: int, storage: Storage) -> None:
         dials=way.dials(),
         transport=way.transport(scenario.transport),
         host=way.host,
+        headers=way.headers,
         recorder=recorder,
         storage=storage,
         syn_retry_at=job.syn_retry_at,

@@ -46,7 +46,8 @@ def first_open(target: Target, ways: Sequence[Way], transport: str) -> Way:
 async def _knock(way: Way, transport: str) -> AttemptFailedError | None:
     """Connect once, and say goodbye; why that failed, None if it did not."""
     ((dial, *_), *_) = way.dials()
-    connecting = way.transport(transport)(dial, way.host).connect(way.path_of(_SCOUT))
+    knocking = way.transport(transport)(dial, way.host, headers=way.headers)
+    connecting = knocking.connect(way.path_of(_SCOUT))
     with trio.move_on_after(_PATIENCE) as waiting:
         try:
             async with connecting as connection:

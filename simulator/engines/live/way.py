@@ -40,5 +40,5 @@ class Way:
         return dial if self.tls is None else over_tls(dial, self.tls)
 
     def transport(self, name: str) -> TransportMaker:
-        """Makes transports of a kind that say what is to be said here."""
-        return partial(TRANSPORTS[name], headers=self.headers, subprotocols=self.subprotocols)
+        """Makes transports of a kind that speak what is spoken here."""
+        return partial(TRANSPORTS[name], subprotocols=self.subprotocols)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import trustme
 
+from server_stub.config import ServerConfig
 from server_stub.outage import Outage
 from simulator.core.backoff import Policy
 from simulator.core.outcomes import Cause, NoticedBy, Outcome
@@ -199,14 +200,23 @@ def test_over_tls_and_ipv6_under_a_ceiling(foreign_server, tmp_path):
         (everybody, lambda: server.end(signal.SIGKILL)),
         (nobody, server.start),
     )
+    scenario = herd(n_clients=20, server=ServerConfig(nodes=3, workers=7))
+    of_a_proxy = scenario.client.model_copy(update={"clients_per_address": 5})
     result = live.run(
-        herd(n_clients=20), out=tmp_path / "run", n_workers=2, target=target, watch=hand
+        scenario.model_copy(update={"client": of_a_proxy}),
+        out=tmp_path / "run",
+        n_workers=2,
+        target=target,
+        watch=hand,
     )
     assert back_for_good(result)
     dialled_at = np.sort(result.attempts["started_at"])
     assert busiest_second(dialled_at) <= 2 * (10 + 1)  # Two workers with half the ceiling each.
     assert result.manifest.n_held_back > 0
-    assert any("the ceiling on connects held" in note for note in result.manifest.notes)
+    notes = "; ".join(result.manifest.notes)
+    assert "the ceiling on connects held" in notes
+    assert "server.workers, server.nodes" in notes or "server.nodes, server.workers" in notes
+    assert result.scenario.server == ServerConfig()
     assert summarise(result)["verdict"] != "ok"
 
 
