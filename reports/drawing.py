@@ -13,7 +13,10 @@ from reports.figures import (
     cohorts,
     nodes,
     plot_arrivals,
+    plot_backlog,
     plot_cohorts,
+    plot_goodput,
+    plot_lost,
     plot_nodes,
     plot_policy,
     plot_raster,
@@ -21,8 +24,11 @@ from reports.figures import (
     plot_recovery,
     plot_states,
     plot_storm,
+    plot_syncs,
     raster,
+    stages,
     states,
+    syncs,
 )
 from reports.panels import (
     best_columns,
@@ -39,6 +45,7 @@ from simulator.core.backoff import Policy
 from simulator.core.storms import attempts_until, load_curve, until_attempt
 from simulator.grading import N_CLIENTS, REFUSED_AFTER, SEED, YARDSTICK, in_brief, storm_grade
 from simulator.metrics.door import arrivals_met
+from simulator.metrics.flows import healthy_lost_at, sync_flow
 from simulator.metrics.series import BIN
 from simulator.results import RunResult
 
@@ -62,6 +69,8 @@ def draw_comparison(
     Where there are several cohorts, a further one tells them apart; where there are several nodes,
     another shows how many connections each of them holds; where a server has turned anybody away,
     another shows what arrivals met.
+    Where there are stages, their backlogs and goodput as well; where requests to sync pass some,
+    these; and where healthy connections were lost, how many.
 
     Args:
         results: By policy; one at least.
@@ -83,6 +92,13 @@ def draw_comparison(
         figures["arrivals"] = _side_by_side(results, plot_arrivals, arrivals.HEADING)
     if any(result.scenario.plan.n_places > 1 for result in results.values()):
         figures["nodes"] = _side_by_side(results, plot_nodes, nodes.HEADING)
+    if any(result.scenario.server.stages for result in results.values()):
+        figures["backlog"] = _side_by_side(results, plot_backlog, stages.BACKLOG)
+        figures["goodput"] = _side_by_side(results, plot_goodput, stages.GOODPUT)
+    if any(sync_flow(result) is not None for result in results.values()):
+        figures["syncs"] = _side_by_side(results, plot_syncs, syncs.HEADING)
+    if any(healthy_lost_at(result).size for result in results.values()):
+        figures["lost"] = plot_lost(results).figure
     (directory / FIGURES).mkdir(parents=True, exist_ok=True)
     return [
         _save(figure, directory / FIGURES / f"{name}.{format}") for name, figure in figures.items()

@@ -24,6 +24,8 @@ _AXIS_HEIGHT = 36.0
 """Points below the panel that the time axis takes, its label included."""
 _BESIDE = 24.0
 """Points of a panel's share of the width that its rates or counts take."""
+_HEADROOM = 1.35
+"""Height of a scale of rates over the highest rate on it."""
 _CHARACTER = 0.56
 """Width of an average character of ours as a share of the size of the type."""
 
@@ -126,11 +128,16 @@ def set_rate_scale(axes: Sequence[Axes], highest: float, what: str = "attempts/s
     """
     for ax in axes:
         ax.set_yscale("function", functions=(_root, np.square))
-        ax.set_ylim(0.0, 1.35 * highest)
+        ax.set_ylim(0.0, _HEADROOM * highest)
         ax.yaxis.set_major_locator(FixedLocator(_rate_ticks(highest)))
         ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         ax.yaxis.minorticks_off()
         ax.set_ylabel(f"{what}\n(√ scale)")
+
+
+def rate_scale_top(ax: Axes) -> float:
+    """The highest rate for which a panel, or one that shares its scale, has room; 0 before."""
+    return float(ax.get_ylim()[1]) / _HEADROOM if ax.get_yscale() == "function" else 0.0
 
 
 def _root(rate: NDArray[np.float64]) -> NDArray[np.float64]:

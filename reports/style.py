@@ -10,6 +10,7 @@ from matplotlib.patheffects import withStroke
 
 from simulator.core.outcomes import Outcome
 from simulator.metrics.door import Met
+from simulator.metrics.flows import JobFate
 from simulator.metrics.states import FleetState
 
 WIDTH = 9.0
@@ -64,6 +65,13 @@ MET_COLOURS: Mapping[Met, str] = MappingProxyType(
     }
 )
 """To be let in is green again."""
+FATE_COLOURS: Mapping[JobFate, str] = MappingProxyType(
+    {
+        JobFate.USEFUL: GREEN,
+        JobFate.IN_VAIN: VERMILLION,
+        JobFate.TURNED_AWAY: ORANGE,
+    }
+)
 POLICY_COLOURS = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY, BLACK)
 """Of lines that stand for policies, in the order of the comparison."""
 NODE_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)

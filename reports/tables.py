@@ -33,10 +33,13 @@ _ROWS: Mapping[str, tuple[str, Callable[[Any], str]]] = MappingProxyType(
         "recovered_share": ("clients back", percent),
         "time_to_recovery_p95": ("95 % back after", seconds),
         "time_to_recovery_p99": ("99 % back after", seconds),
+        "time_to_sync_p95": ("95 % told what they missed after", seconds),
         "floor": ("fastest possible", seconds),
         "peak_attempt_rate_100ms": ("peak attempts (100 ms)", per_second),
         "peak_arrival_rate_up_1s": ("peak arrivals, server up (1 s)", per_second),
         "amplification": ("attempts per client", "{:,.1f}".format),
+        "n_healthy_lost": ("healthy connections lost", "{:,}".format),
+        "binding_stage": ("narrowest stage", str),
         "wasted_share": ("service wasted", percent),
         "detection_time_p99": ("loss noticed after (99 %)", seconds),
         "n_events_missed": ("events missed", "{:,}".format),
@@ -46,8 +49,30 @@ _ROWS: Mapping[str, tuple[str, Callable[[Any], str]]] = MappingProxyType(
     }
 )
 """What a comparison shows: the metric, what it is called here, and how it is written."""
-_OPTIONAL = frozenset({"n_events_missed", "n_full_refresh", "n_operations_lost"})
-"""Shown only where some run has events, or operations, at all."""
+
+
+def _is_measured(metric: str) -> Callable[[Summary], bool]:
+    return lambda summary: metric not in summary["unmeasured"]
+
+
+def _is_told_late(summary: Summary) -> bool:
+    """Do clients wait for what they missed long after they are back?"""
+    told, back = (_value(summary, name) for name in ("time_to_sync_p95", _RANKED_BY))
+    return bool(told > _LEVEL * back)
+
+
+_SHOWN_IF: Mapping[str, Callable[[Summary], bool]] = MappingProxyType(
+    {
+        **{
+            metric: _is_measured(metric)
+            for metric in ("n_events_missed", "n_full_refresh", "n_operations_lost")
+        },
+        "time_to_sync_p95": _is_told_late,
+        "n_healthy_lost": lambda summary: summary["n_healthy_lost"] > 0,
+        "binding_stage": lambda summary: len(summary["stages"]) > 1,
+    }
+)
+"""Rows that are shown only where this holds for some run."""
 
 
 def comparison_table(summaries: Mapping[str, Summary]) -> Table:
@@ -62,8 +87,7 @@ def comparison_table(summaries: Mapping[str, Summary]) -> Table:
     rows = [
         (label, *(_cell(summary, metric, write) for summary in summaries.values()))
         for metric, (label, write) in _ROWS.items()
-        if metric not in _OPTIONAL
-        or any(metric not in summary["unmeasured"] for summary in summaries.values())
+        if metric not in _SHOWN_IF or any(map(_SHOWN_IF[metric], summaries.values()))
     ]
     return Table(headers=("metric", *summaries), rows=tuple(rows))
 
@@ -103,7 +127,8 @@ def _value(summary: Summary, metric: str) -> Any:  # noqa: ANN401 - a metric is 
 def conclusion(summaries: Mapping[str, Summary]) -> str:
     """What a comparison shows, in one sentence.
 
-    Policies are ranked by the time until 95 % of the clients are back for good.
+    Policies are ranked by the time until 95 % of the clients are back for good; where those that
+    ask what they missed are never told, they are not back.
 
     Args:
         summaries: By policy; one at least.
@@ -118,7 +143,7 @@ def conclusion(summaries: Mapping[str, Summary]) -> str:
         return _not_to_be_trusted(late)
     if not any(summary["n_episodes"] for summary in summaries.values()):
         return "Nobody lost a connection, so there was no recovery to compare."
-    times_back = {name: _value(summary, _RANKED_BY) for name, summary in summaries.items()}
+    times_back = {name: _time_back(summary) for name, summary in summaries.items()}
     if any(map(math.isnan, times_back.values())):
         return "No outage ended within the observation, so there was no recovery to compare."
     by_time = sorted(summaries, key=times_back.__getitem__)
@@ -154,7 +179,24 @@ def _not_to_be_trusted(late: Mapping[str, Summary]) -> str:
 def _nobody_recovers(summaries: Mapping[str, Summary]) -> str:
     shares = [f"{_back(summary)} are back with {name}" for name, summary in summaries.items()]
     subject = "The herd does not recover" if len(shares) == 1 else "No policy lets the herd recover"
-    return f"{subject}: at the end of the observation {listed(shares)}."
+    untold = _never_told([name for name in summaries if _is_never_told(summaries[name])])
+    found = f"{subject}: at the end of the observation {listed(shares)}"
+    return "; ".join(filter(None, [found, untold])) + "."
+
+
+def _time_back(summary: Summary) -> float:
+    """Seconds; infinite also for clients that are back but never told what they missed."""
+    return math.inf if _is_never_told(summary) else float(_value(summary, _RANKED_BY))
+
+
+def _is_never_told(summary: Summary) -> bool:
+    return math.isinf(_value(summary, "time_to_sync_p95"))
+
+
+def _never_told(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    return f"with {listed(names)} clients that are connected are never told what they missed"
 
 
 def _recovers(recovered: Mapping[str, float], summaries: Mapping[str, Summary]) -> str:
@@ -202,7 +244,9 @@ def _higher_peak(fastest: str, summaries: Mapping[str, Summary]) -> str:
 def _never_recovers(names: Sequence[str], summaries: Mapping[str, Summary]) -> str:
     if not names:
         return ""
-    clauses = []
+    untold = [name for name in names if _is_never_told(summaries[name])]
+    clauses = [_never_told(untold)] if untold else []
+    names = [name for name in names if name not in untold]
     hurried = [name for name in names if _value(summaries[name], "recovered_share") == 1.0]
     if hurried:
         clauses.append(f"with {listed(hurried)} not everybody is back when the next outage comes")

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle, StepPatch
 from matplotlib.text import Annotation
 from numpy.typing import NDArray
@@ -159,3 +160,21 @@ def stack_steps(
         )
         ax.add_artist(patches[key])
     return patches
+
+
+def step_line(
+    ax: Axes,
+    edges: NDArray[np.float64],
+    heights: NDArray[np.float64],
+    **look: Any,  # noqa: ANN401 - whatever `Axes.plot` takes
+) -> Line2D:
+    """Draw a step function as a line.
+
+    Args:
+        ax: The panel.
+        edges: Of the steps, shape (n + 1,).
+        heights: Of each step, shape (n,).
+        look: How the line looks, as `Axes.plot` takes it.
+    """
+    (line,) = ax.plot(edges, [*heights, heights[-1]], drawstyle="steps-post", **look)
+    return line

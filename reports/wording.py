@@ -9,6 +9,7 @@ from server_stub.outage import OutageKind
 from simulator.core.outcomes import Outcome
 from simulator.metrics.door import Met
 from simulator.metrics.episodes import end_of_observation
+from simulator.metrics.flows import JobFate
 from simulator.metrics.recovery import Span, spans_of
 from simulator.metrics.series import share_connected
 from simulator.metrics.states import FleetState
@@ -33,6 +34,13 @@ STATE_WORDS: Mapping[FleetState, str] = MappingProxyType(
         FleetState.WAITING: "waiting to try again",
         FleetState.UNAWARE: "cut off, not yet noticed",
         FleetState.GAVE_UP: "gave up",
+    }
+)
+FATE_WORDS: Mapping[JobFate, str] = MappingProxyType(
+    {
+        JobFate.USEFUL: "answered",
+        JobFate.IN_VAIN: "worked on in vain: the client was gone",
+        JobFate.TURNED_AWAY: "turned away: no place",
     }
 )
 

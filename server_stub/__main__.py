@@ -30,6 +30,7 @@ from server_stub.problems import Problem, misfit_error, problems_of
 from server_stub.recorder import ServerRecorder
 from server_stub.settings import Count, Settings
 from server_stub.streams import SocketPort, open_ports
+from server_stub.work import Load
 
 HERD_FIELDS = frozenset(
     {"name", "description", "n_clients", "horizon", "grace", "ramp_rate", "settle", "transport"}
@@ -49,8 +50,18 @@ class StubConfig(Settings):
 
     seed: Count = 1
     server: ServerConfig = ServerConfig()
+    load: Load = Load()
     outage: tuple[Outage, ...] = ()
     deploy: tuple[Deploy, ...] = ()
+
+    @model_validator(mode="after")
+    def _the_load_has_a_stage(self) -> Self:
+        names = self.server.stage_names
+        if self.load.stage not in names:
+            raise ValueError(
+                f"load.stage = {self.load.stage!r} is no stage; allowed: {', '.join(names)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _nothing_overlaps(self) -> Self:
@@ -172,7 +183,14 @@ async def _serve(
     config: StubConfig, ports: Sequence[SocketPort], recorders: Sequence[ServerRecorder]
 ) -> None:
     schedule = config.plan()
-    cluster = Cluster(config.server, schedule, ports=ports, seed=config.seed, recorders=recorders)
+    cluster = Cluster(
+        config.server,
+        schedule,
+        ports=ports,
+        seed=config.seed,
+        recorders=recorders,
+        load=config.load,
+    )
     addresses = [port.address for port in ports]
     async with trio.open_nursery() as nursery:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:

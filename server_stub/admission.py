@@ -11,10 +11,29 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Generic, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
-from server_stub.config import ServerConfig
 from server_stub.pace import Pace
+
+
+class DeskRules(Protocol):
+    """What a desk is told."""
+
+    @property
+    def workers(self) -> int:
+        """How many jobs are served at once."""
+
+    @property
+    def backlog(self) -> int:
+        """How many more may wait."""
+
+    @property
+    def abandoned(self) -> Literal["serve", "skip"]:
+        """Whether service is spent on a job that nobody waits for any more."""
+
+    @property
+    def order(self) -> Literal["fifo", "lifo"]:
+        """Which of those that wait is served next."""
 
 
 class Decision(Enum):
@@ -27,7 +46,7 @@ class Decision(Enum):
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Job:
-    """One handshake at the desk."""
+    """One handshake, or anything else that a worker must do."""
 
     arrived_at: float
     service_time: float
@@ -35,6 +54,8 @@ class Job:
     """The client has left; under `abandoned = serve` its service is spent all the same."""
     due_at: float = math.inf
     """When its service ends; infinite while it waits."""
+    started_at: float = math.inf
+    """When its service began; infinite while it waits."""
 
 
 AnyJob = TypeVar("AnyJob", bound=Job)
@@ -44,7 +65,7 @@ AnyJob = TypeVar("AnyJob", bound=Job)
 class Desk(Generic[AnyJob]):
     """`workers` that each serve one job at a time, and a backlog (RULES 6, 7 and 9)."""
 
-    config: ServerConfig
+    config: DeskRules
     pace: Pace = field(default_factory=Pace)
     """How much longer services take than their own time."""
     _waiting: dict[AnyJob, None] = field(default_factory=dict)
@@ -94,10 +115,18 @@ class Desk(Generic[AnyJob]):
         return finished
 
     def leave(self, job: AnyJob, now: float) -> None:
-        """The client of this job has given up."""
+        """Nobody waits for this job any more."""
         job.abandoned = True
-        if self.config.abandoned == "serve":
-            return
+        if self.config.abandoned == "skip":
+            self._drop(job, now)
+
+    def drop_abandoned(self, now: float) -> None:
+        """Spend nothing more on jobs that nobody waits for, whatever the rule."""
+        for job in [*self._waiting, *(served for _, _, served in sorted(self._serving))]:
+            if job.abandoned:
+                self._drop(job, now)
+
+    def _drop(self, job: AnyJob, now: float) -> None:
         if job in self._waiting:
             del self._waiting[job]
         elif any(served is job for _, _, served in self._serving):
@@ -136,5 +165,6 @@ class Desk(Generic[AnyJob]):
             self._start(job, max(free_at, job.arrived_at))
 
     def _start(self, job: AnyJob, at: float) -> None:
+        job.started_at = at
         job.due_at = at + job.service_time * self.pace.factor(at)
         heapq.heappush(self._serving, (job.due_at, next(self._sequence), job))

@@ -29,6 +29,11 @@ class Backend:
         event_id = self._log.publish(now)
         return Event(self._log.epoch, event_id)
 
+    def n_missed(self, sync: Sync, now: float) -> int | None:
+        """How many events a client missed; None if only the whole state helps it."""
+        missed = self._log.since(sync.epoch, sync.after, now)
+        return None if isinstance(missed, Full) else len(missed)
+
     def catch_up(self, sync: Sync, now: float) -> Batch | Snapshot:
         """What a client missed, or the whole state when that is all that helps."""
         missed = self._log.since(sync.epoch, sync.after, now)

@@ -12,6 +12,7 @@ from server_stub.plan import Plan
 from server_stub.recorder import ServerRecorder
 from server_stub.server import Server
 from server_stub.streams import Port
+from server_stub.work import Load
 
 
 class Cluster:
@@ -25,6 +26,7 @@ class Cluster:
         ports: Sequence[Port],
         seed: int,
         recorders: Sequence[ServerRecorder],
+        load: Load | None = None,
         backend: Backend | None = None,
     ) -> None:
         """Set them up.
@@ -35,11 +37,14 @@ class Cluster:
             ports: By place.
             seed: Keys their draws.
             recorders: By place; common things stand in the books of the first.
+            load: Background work; none unless given.
             backend: History and ledger; new ones, as configured, unless given.
         """
         self._plan = plan
         self._recorders = recorders
-        self._commons = Commons(config, recorder=recorders[0], backend=backend)
+        self._commons = Commons(
+            config, seed=seed, recorder=recorders[0], load=load, backend=backend
+        )
         self.nodes = [
             Server(
                 config,
@@ -57,6 +62,11 @@ class Cluster:
         """Upgrade requests that have reached any of them so far."""
         return sum(recorder.totals["arrivals"] for recorder in self._recorders)
 
+    @property
+    def n_unsettled(self) -> int:
+        """Open connections that wait at a stage, and are no use without it."""
+        return sum(recorder.n_unsettled for recorder in self._recorders)
+
     def flush(self) -> None:
         """Hand everything recorded so far to the operating system."""
         for recorder in self._recorders:
@@ -67,6 +77,7 @@ class Cluster:
         first, *others = self.nodes
         try:
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._commons.work)
                 for node in others:
                     await nursery.start(node.run)
                 await first.run(task_status=task_status)
@@ -81,8 +92,7 @@ class Cluster:
         """
         first, *others = self.nodes
         async with trio.open_nursery() as nursery:
-            if self._commons.publishes:
-                nursery.start_soon(partial(self._commons.follow, origin=origin))
+            nursery.start_soon(partial(self._commons.follow, origin=origin))
             for number, node in enumerate(others, start=1):
                 windows = self._plan.windows_of(number)
                 nursery.start_soon(partial(node.follow, windows, origin=origin))

@@ -1,36 +1,25 @@
 """What the stub server is told: its capacity, its queue and how it turns clients away."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from server_stub.balancer import Balance
+from server_stub.capacity import Demand, capacity_before_101
 from server_stub.defences import AddressLimit, Admission, RetryAfter
 from server_stub.endpoints import HealthCheck
 from server_stub.history import HistoryConfig
 from server_stub.ledger import LedgerConfig
 from server_stub.lifetime import ConnectionAge
 from server_stub.limits import Limits
+from server_stub.service_time import ServiceTime
 from server_stub.settings import Count, OrNone, PositiveCount, PositiveSeconds, Seconds, Settings
+from server_stub.stages import HANDSHAKE, MOST_STAGES, AnyStage
+from server_stub.work import WorkConfig
+
+__all__ = ["ServerConfig", "ServiceTime"]
 
 MOST_NODES = 1000
-
-
-class ServiceTime(Settings):
-    """How long one worker is busy with one handshake."""
-
-    kind: Literal["constant", "exponential", "lognormal"] = "lognormal"
-    mean: PositiveSeconds = 0.02
-    """Seconds."""
-    cv: Annotated[float, Field(gt=0, strict=True)] | None = None
-    """Coefficient of variation (standard deviation over mean) of a lognormal; 0.5 unless set,
-    the spread of a handshake that mostly waits for one look-up."""
-
-    @model_validator(mode="after")
-    def _only_a_lognormal_has_a_free_spread(self) -> "ServiceTime":
-        if self.cv is not None and self.kind != "lognormal":
-            raise ValueError(f"cv belongs to kind = 'lognormal'; {self.kind!r} has a fixed spread")
-        return self
 
 
 class ServerConfig(Settings):
@@ -89,8 +78,40 @@ class ServerConfig(Settings):
     """The events that clients subscribe to."""
     ledger: LedgerConfig = LedgerConfig()
     """The operations that clients send."""
+    stages: Annotated[tuple[AnyStage, ...], Field(max_length=MOST_STAGES)] = ()
+    """What a connect passes beside the node's own workers, in order."""
+    work: WorkConfig = WorkConfig()
+    """What else, asked for by connected clients, keeps workers busy."""
+
+    @model_validator(mode="after")
+    def _stages_are_known_by_name(self) -> Self:
+        names = self.stage_names
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"stages: each name once; named twice: {', '.join(twice)}")
+        for field in WorkConfig.model_fields:
+            work = getattr(self.work, field)
+            if work is not None and work.stage not in names:
+                raise ValueError(
+                    f"work.{field}.stage = {work.stage!r} is no stage; allowed: {', '.join(names)}"
+                )
+        return self
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """The node's own workers, then the stages in order."""
+        return (HANDSHAKE, *(stage.name for stage in self.stages))
+
+    @property
+    def own_capacity(self) -> float:
+        """Handshakes per second that the nodes' own workers serve: nodes * workers / mean time."""
+        return self.nodes * self.workers / self.service_time.mean
 
     @property
     def capacity(self) -> float:
-        """Handshakes per second that all nodes can serve: nodes * workers / mean service time."""
-        return self.nodes * self.workers / self.service_time.mean
+        """Connects per second that get through all that stands before the 101."""
+        return self.capacity_for(is_cold=False)
+
+    def capacity_for(self, *, is_cold: bool) -> float:
+        """The same for clients that their node has, or has not, seen since it restarted."""
+        demand = Demand(is_cold=is_cold)
+        return capacity_before_101(self.own_capacity, self.stages, demand, n_nodes=self.nodes)

@@ -7,9 +7,11 @@ as the reset of its stream (RULES 14).
 import trio
 
 from server_stub.advice import Adviser
+from server_stub.backstage import Backstage
 from server_stub.clerk import Clerk
 from server_stub.doorkeeper import Reason
 from server_stub.draws import Purpose, uniform
+from server_stub.errands import Errands
 from server_stub.messages import encode_hint
 from server_stub.outage import OutageWindow
 from server_stub.presence import Presence
@@ -28,6 +30,8 @@ class Departure:
         port: Port,
         presence: Presence,
         clerk: Clerk,
+        backstage: Backstage,
+        errands: Errands,
         recorder: ServerRecorder,
         adviser: Adviser,
     ) -> None:
@@ -35,6 +39,8 @@ class Departure:
         self._port = port
         self._presence = presence
         self._clerk = clerk
+        self._backstage = backstage
+        self._errands = errands
         self._recorder = recorder
         self._adviser = adviser
 
@@ -51,16 +57,16 @@ class Departure:
         else:
             self._port.hold()
         self._presence.reset_strangers()
-        for visit in self._clerk.send_away():
+        for visit in list(self._presence.visits):
             if window.kind.says_goodbye:
                 self._recorder.turned_away(now, Reason.OUTAGE)
-                visit.turned_away = True
-                visit.retry_after = self._adviser.when_going_down(
-                    visit.session.identity, now=now, back_at=back_at
-                )
-                visit.waiting.cancel()
+                who = visit.session.identity
+                seconds = self._adviser.when_going_down(who, now=now, back_at=back_at)
+                visit.turn_away(now, seconds)
             else:
+                visit.leave(now)
                 visit.session.stream.reset()
+        self._backstage.drop_forgotten(now)
 
     def disconnect_everybody(self, window: OutageWindow, *, now: float, back_at: float) -> None:
         """Close every connection, or reset it; a freeze has broken them long before."""
@@ -71,7 +77,7 @@ class Departure:
                 self._say_goodbye(session, window, now, back_at)
             else:
                 session.stream.reset()
-        self._presence.sessions.clear()
+        self._empty(now)
 
     async def drain(self, window: OutageWindow, starts_at: float, back_at: float) -> None:
         """Close one connection after the other, n of them at steps of `drain_over` / n.
@@ -95,7 +101,7 @@ class Departure:
         for session in self._presence.sessions:
             self._recorder.loss(session.identity, window.index, now)
             session.stream.reset()
-        self._presence.sessions.clear()
+        self._empty(now)
         self._clerk.changed(now)
 
     async def _drain(self, window: OutageWindow, starts_at: float, back_at: float) -> None:
@@ -108,8 +114,16 @@ class Departure:
                 now = trio.current_time()
                 self._recorder.loss(session.identity, window.index, now)
                 self._say_goodbye(session, window, now, back_at)
+                self._errands.end(session, now)
                 del self._presence.sessions[session]
                 self._clerk.changed(now)
+
+    def _empty(self, now: float) -> None:
+        """Nobody is connected any more, and what they wanted done is nobody's business."""
+        for session in self._presence.sessions:
+            self._errands.end(session, now)
+        self._presence.sessions.clear()
+        self._backstage.clear(now)
 
     def _rank(self, session: Session, outage: int) -> float:
         who = session.identity

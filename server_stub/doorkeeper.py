@@ -27,6 +27,8 @@ class Reason(StrEnum):
     """The queue was too long, or the quota used up."""
     MAX_PER_ADDRESS = "max_per_address"
     """Its address had too many connections, or made too many connects."""
+    STAGE = "stage"
+    """A stage behind the node's own workers had no place for it, or took too long (RULES 11)."""
     OUTAGE = "outage"
     """It waited or was being served when an outage began (RULES 14)."""
 

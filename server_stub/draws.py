@@ -52,6 +52,14 @@ class Purpose(IntEnum):
     """Where a node stands in a client's own order of nodes."""
     LIFETIME = 22
     """How old a connection may get."""
+    STAGE_NEED = 24
+    """Whether a connect needs a stage."""
+    STAGE_SERVICE = 25
+    """How long a stage works on a job."""
+    WORK = 26
+    """How long a heartbeat's answer or an operation takes."""
+    LOAD = 27
+    """When background work comes, and how long it takes."""
 
 
 _MASK = (1 << 64) - 1

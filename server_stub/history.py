@@ -26,6 +26,8 @@ class HistoryConfig(Settings):
     """Characters of an event's body in a batch."""
     snapshot_size: Count = 0
     """Characters of the whole state."""
+    snapshot_items: Count = 0
+    """Items of the whole state; what a stage may charge for it by (`per_item`)."""
 
     max_events: Annotated[PositiveCount | None, OrNone] = 10_000
     """Events kept; "none" for no limit."""

@@ -217,6 +217,11 @@ class OutageWindow:
         """Is this node concerned?"""
         return self.nodes is None or node in self.nodes
 
+    @property
+    def restarts(self) -> bool:
+        """Does the node begin anew afterwards?"""
+        return self.kind.is_restart or self.lost_at_thaw
+
 
 def unfold(outages: Iterable[Outage]) -> tuple[OutageWindow, ...]:
     """The windows of trouble of a schedule, in order of their start.

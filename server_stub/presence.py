@@ -1,9 +1,13 @@
 """Who is at a node: peers that have not asked for anything yet, and open connections."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from server_stub.session import Session
 from server_stub.streams import Stream
+
+if TYPE_CHECKING:
+    from server_stub.visit import Visit
 
 
 @dataclass(slots=True, eq=False)
@@ -14,6 +18,8 @@ class Presence:
     """Accepted, but their request has not been read."""
     leaving: dict[Stream, None] = field(default_factory=dict)
     """Turned away, or done: they are given a moment to read our last words."""
+    visits: dict["Visit", None] = field(default_factory=dict)
+    """On their way in."""
     sessions: dict[Session, None] = field(default_factory=dict)
     """Let in: their 101 has been sent, or is about to be."""
 

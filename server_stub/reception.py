@@ -4,13 +4,15 @@ Every accepted peer has one task, which owns the peer's stream and is its error 
 of the server a peer can take, however bad it is, says `limits`.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from http import HTTPStatus
 
 import trio
 
 from server_stub.advice import Adviser, retry_after_header
-from server_stub.clerk import Clerk, Visit
+from server_stub.attention import Attention
+from server_stub.clerk import Clerk
 from server_stub.config import ServerConfig
 from server_stub.doorkeeper import Reason
 from server_stub.draws import Purpose, uniform
@@ -22,14 +24,18 @@ from server_stub.presence import Presence
 from server_stub.recorder import NO_OUTAGE, ServerRecorder
 from server_stub.service import service_time
 from server_stub.session import Session, Spawn
+from server_stub.stage_desk import StageDesk
 from server_stub.streams import ExhaustedError, Port, Stream
 from server_stub.talk import Talk
 from server_stub.upgrade import BadRequestError
+from server_stub.visit import Reply, Visit
 from server_stub.wire import (
     EVENTS,
     OVERLOADED,
     RAMP_EPISODE,
     TOO_MANY,
+    TOOK_TOO_LONG,
+    Identity,
     address_of,
     identity_of,
     route_of,
@@ -50,6 +56,8 @@ class Reception:
         presence: Presence,
         clerk: Clerk,
         talk: Talk,
+        stages: Sequence[StageDesk],
+        attention: Attention,
         thawed: Gate,
         recorder: ServerRecorder,
         guests: Guests,
@@ -60,6 +68,9 @@ class Reception:
         self._presence = presence
         self._clerk = clerk
         self._talk = talk
+        self._stages = stages
+        self._before = [desk for desk in stages if desk.stage.when == "before"]
+        self._attention = attention
         self._thawed = thawed
         self._recorder = recorder
         self._guests = guests
@@ -182,13 +193,15 @@ class Reception:
         # to a foreign client, which asks by a Sync or its path, such texts would be gibberish.
         session.is_subscribed = ours is not None or session.route == EVENTS
         self._recorder.count(now, "arrivals")
-        self._clerk.finish_services(now)
+        self._clerk.counter.catch_up(now)
         address = address_of(handshake.headers, handshake.address)
         try:
             if ours is not None and ours.episode == RAMP_EPISODE:
                 self._recorder.count(now, "admitted")
                 self._clerk.door.enter(session, address)
                 self._presence.sessions[session] = None
+                for stage in self._stages:
+                    stage.remember(session.identity.client)
             elif not await self._serve(session, handshake, address, now):
                 return False
             await self._hold(session, handshake)
@@ -205,31 +218,54 @@ class Reception:
     async def _serve(
         self, session: Session, handshake: Handshake, address: str, now: float
     ) -> bool:
-        """Let a peer through the desk; False when it was turned away or has left."""
-        draw = uniform(self._seed, Purpose.SERVICE, *session.identity)
+        """Let a peer through the desk and the stages; False when it does not get in."""
         visit = Visit(
-            arrived_at=now,
-            service_time=service_time(self._config.service_time, draw),
-            session=session,
+            session,
+            [
+                self._clerk.stop(self._seconds(session.identity)),
+                *(stage.stop(session.identity) for stage in self._before),
+            ],
             address=address,
+            attention=self._attention,
+            presence=self._presence,
         )
-        if (reason := self._clerk.arrive(visit, now)) is not None:
+        if (reason := self._clerk.objection(address, now)) is not None:
             await self._turn_away(visit, handshake, reason, now)
             return False
+        self._clerk.door.enter(session, address)
+        visit.start(now)
         with visit.waiting:
             # Before the 101 a client has nothing to say: whatever arrives is its farewell.
             with suppress(trio.ClosedResourceError):
                 with suppress(OSError):
                     await self._talk.hear(session.stream)
                 self._guests.answered(session.identity, Answer.LEFT, trio.current_time())
-            self._clerk.leave(visit, trio.current_time())
+            visit.leave(trio.current_time())
             return False
-        if visit.turned_away:
-            seconds = visit.retry_after
-            if seconds is None:
-                seconds = self._retry_after(visit)
-            await self._reject(visit, handshake, OVERLOADED, seconds)
-        return not visit.turned_away
+        return await self._tell(visit, handshake)
+
+    def _seconds(self, whose: Identity) -> float:
+        """How long the node's own workers are busy with this handshake."""
+        return service_time(self._config.service_time, uniform(self._seed, Purpose.SERVICE, *whose))
+
+    async def _tell(self, visit: Visit, handshake: Handshake) -> bool:
+        """Tell a peer what came of its visit; whether it may come in."""
+        now = trio.current_time()
+        match visit.reply:
+            case Reply.COME_IN:
+                return True
+            case Reply.GOING_DOWN:
+                seconds = visit.retry_after
+                if seconds is None:
+                    seconds = self._retry_after(visit)
+                await self._reject(visit, handshake, OVERLOADED, seconds)
+            case Reply.TOO_LATE:
+                self._recorder.turned_away(now, Reason.STAGE)
+                await self._reject(visit, handshake, TOOK_TOO_LONG, self._retry_after(visit))
+            case _:
+                self._recorder.turned_away(now, Reason.STAGE)
+                await self._turn_away(visit, handshake, Reason.STAGE, now)
+        return False
 
     async def _turn_away(
         self, visit: Visit, handshake: Handshake, reason: Reason, now: float
@@ -245,7 +281,7 @@ class Reception:
 
     def _retry_after(self, visit: Visit) -> float | None:
         return self._adviser.when_turned_away(
-            visit.session.identity, n_waiting=self._clerk.n_waiting
+            visit.session.identity, n_waiting=self._clerk.counter.backlog
         )
 
     async def _reject(

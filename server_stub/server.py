@@ -13,10 +13,14 @@ import trio
 
 from server_stub.advice import Adviser
 from server_stub.agenda import Agenda
+from server_stub.attention import Attention
+from server_stub.background import node_load
+from server_stub.backstage import Backstage
 from server_stub.clerk import Clerk
 from server_stub.commons import Commons
 from server_stub.config import ServerConfig
 from server_stub.departure import Departure
+from server_stub.errands import Errands
 from server_stub.gate import Gate
 from server_stub.guests import Guests, Unwatched
 from server_stub.messages import Event
@@ -27,6 +31,7 @@ from server_stub.reception import Reception
 from server_stub.recorder import ServerRecorder
 from server_stub.streams import Port
 from server_stub.talk import Talk
+from server_stub.work import Load
 
 
 class Server:
@@ -45,6 +50,7 @@ class Server:
         commons: Commons | None = None,
         is_there: bool = True,
         guests: Guests | None = None,
+        load: Load | None = None,
     ) -> None:
         """Set up a node.
 
@@ -57,13 +63,15 @@ class Server:
                 own, as configured, unless given.
             is_there: Is it up from the beginning?
             guests: Keeps the book on its clients; nobody does, unless given.
+            load: Background work of a node without others; else it is part of what they have in
+                common.
         """
         self._port = port
         self._recorder = recorder
         adviser = Adviser(config, seed=seed)
         self._alone = None
         if commons is None:
-            commons = self._alone = Commons(config, recorder=recorder)
+            commons = self._alone = Commons(config, seed=seed, recorder=recorder, load=load)
         self._commons = commons
         self._commons.listen(self._hear_of)
         self._untold: list[Event] = []
@@ -71,13 +79,37 @@ class Server:
         self._is_there = is_there
         self._thawed = Gate(is_open=True)
         self._presence = Presence()
+        self._attention = Attention()
         self._clerk = Clerk(config, self._presence, recorder)
+        self._backstage = Backstage(
+            config, self._clerk.counter, seed=seed, recorder=recorder, shared=commons.stages
+        )
+        errands = Errands(
+            config,
+            seed=seed,
+            backstage=self._backstage,
+            attention=self._attention,
+            backend=commons.backend,
+            presence=self._presence,
+            recorder=recorder,
+        )
+        self._load = node_load(
+            commons.load,
+            self._backstage.counters,
+            config,
+            seed=seed,
+            node=recorder.node,
+            thawed=self._thawed,
+        )
+        self._clerk.watch_connections(self._load.connected)
         self._reception = Reception(
             config,
             seed=seed,
             presence=self._presence,
             clerk=self._clerk,
-            talk=Talk(self._commons.backend, self._thawed),
+            talk=Talk(commons.backend, errands, self._thawed),
+            stages=self._backstage.stages,
+            attention=self._attention,
             thawed=self._thawed,
             recorder=recorder,
             guests=guests or Unwatched(),
@@ -88,6 +120,8 @@ class Server:
             port=port,
             presence=self._presence,
             clerk=self._clerk,
+            backstage=self._backstage,
+            errands=errands,
             recorder=recorder,
             adviser=adviser,
         )
@@ -99,8 +133,8 @@ class Server:
 
     @property
     def is_idle(self) -> bool:
-        """Nobody waits to be let in."""
-        return self._clerk.is_idle
+        """Nobody waits for anything."""
+        return self._backstage.is_idle
 
     async def thawed(self) -> None:
         """Wait while it is frozen."""
@@ -113,10 +147,13 @@ class Server:
             self._commons.joined()
         else:
             self._reception.shut_doors()
+            self._load.set_up(trio.current_time(), is_up=False)
         task_status.started()
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._clerk.work)
+                nursery.start_soon(self._backstage.work)
+                if self._alone is not None:
+                    nursery.start_soon(self._alone.work)
                 nursery.start_soon(self._reception.accept_peers, self._port, nursery)
         finally:
             self._port.close()
@@ -126,7 +163,7 @@ class Server:
     async def follow(
         self, windows: Sequence[OutageWindow], *, origin: float, agenda: Agenda | None = None
     ) -> None:
-        """Go down and come back on schedule.
+        """Go down and come back on schedule, and bring what background work there is.
 
         Args:
             windows: The outages, by start.
@@ -134,12 +171,13 @@ class Server:
             agenda: Of those that the server goes through; made from the windows unless given.
         """
         async with trio.open_nursery() as nursery:
-            if self._alone is not None and self._alone.publishes:
+            if self._alone is not None:
                 nursery.start_soon(partial(self._alone.follow, origin=origin))
+            nursery.start_soon(self._load.follow, origin)
             for kind in OutageKind:
                 if not kind.stops_the_node:
                     nursery.start_soon(self._note_outages, of_kind(windows, kind), origin)
-            self._clerk.keep_pace(Pace(windows, origin=origin))
+            self._backstage.keep_pace(Pace(windows, origin=origin))
             await self._go_through(agenda or Agenda(on_the_server(windows), origin=origin))
 
     def _hear_of(self, event: Event) -> None:
@@ -165,7 +203,7 @@ class Server:
 
     async def _go_through(self, agenda: Agenda) -> None:
         while True:
-            self._clerk.goes_down_at(agenda.next_starts_at)
+            self._expect_outage(agenda.next_starts_at)
             window = await agenda.next()
             if window is None:
                 return
@@ -195,45 +233,56 @@ class Server:
                 self._come_back(window, trio.current_time())
 
     def _go_down(self, window: OutageWindow, now: float, back_at: float) -> None:
-        self._clerk.finish_services(now)
-        self._clerk.goes_down_at(math.inf)
+        self._backstage.catch_up(now)
         self._reception.shut_doors()
         if window.kind is OutageKind.FREEZE:
             for session in self._presence.sessions:
                 self._recorder.loss(session.identity, window.index, now)
             self._thawed.set(is_open=False)
-            self._clerk.pause(now)
+            self._attention.freeze()
+            self._backstage.pause(now)
         else:
             self._departure.lock_up(window, now=now, back_at=back_at)
             if window.kind is not OutageKind.DRAIN:
                 self._departure.disconnect_everybody(window, now=now, back_at=back_at)
-            self._leave()
+            self._leave(now)
+        self._expect_outage(math.inf)
         self._clerk.changed(now)
+
+    def _expect_outage(self, at: float) -> None:
+        """The next outage is known: what is due only after it began never is."""
+        self._backstage.goes_down_at(at)
+        self._attention.goes_down_at(at)
 
     def _come_back(self, window: OutageWindow, now: float) -> None:
         if window.kind is OutageKind.FREEZE:
-            self._clerk.resume(now)
+            self._backstage.resume(now)
             self._thawed.set(is_open=True)
             if window.lost_at_thaw:
                 self._departure.lock_up(window, now=now, back_at=now)
                 self._departure.disconnect_everybody(window, now=now, back_at=now)
-                self._leave()
-                self._join()
+                self._leave(now)
+                self._join(now)
+            self._attention.thaw(now)
             self._catch_up()
         else:
             # A drain that was called off leaves some behind, whom the restart disconnects.
             self._departure.disconnect_everybody(window, now=now, back_at=now)
-            self._join()
+            self._join(now)
             if window.refuse:
                 self._port.listen()
         self._reception.open_doors()
         self._clerk.changed(now)
 
-    def _join(self) -> None:
+    def _join(self, now: float) -> None:
         self._is_there = True
         self._commons.joined()
+        self._backstage.restarted()
+        self._load.set_up(now, is_up=True)
 
-    def _leave(self) -> None:
+    def _leave(self, now: float) -> None:
+        self._load.set_up(now, is_up=False)
+        self._attention.lose()
         if self._is_there:
             self._is_there = False
             self._commons.left()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from server_stub.config import ServiceTime
+from server_stub.service_time import ServiceTime
 
 LOGNORMAL_CV = 0.5
 """Standard deviation over mean of a lognormal that does not state its own; see `ServiceTime.cv`."""

@@ -48,6 +48,7 @@ class Session:
         "identity",
         "is_subscribed",
         "listening",
+        "n_requests",
         "offence",
         "route",
         "stream",
@@ -65,6 +66,8 @@ class Session:
         self.offence: ViolationError | None = None
         """Why the peer was cut off, if it broke the protocol or a limit."""
         self._limits = limits
+        self.n_requests = 0
+        """What it has asked for so far that keeps workers busy: part of the key of their draws."""
         self._spawn = spawn
         self._protocol: Connection | None = None
         self._farewell: CloseConnection | None = None

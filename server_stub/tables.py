@@ -109,6 +109,7 @@ _TURNED_AWAY = {
     Reason.MAX_CONNECTIONS: "arrivals that found too many connections",
     Reason.ADMISSION: "arrivals that did not get past `server.admission`",
     Reason.MAX_PER_ADDRESS: "arrivals whose address had too many connections, or connects (429)",
+    Reason.STAGE: "admitted arrivals for which a stage had no place, or took too long",
     Reason.OUTAGE: "admitted arrivals sent away by the start of an outage",
 }
 
@@ -139,12 +140,35 @@ SERVER = Schema(
             meaning="SYNs the kernel dropped; NaN where that cannot be seen",
         ),
         Column(name="connected", dtype="u4", meaning="most connections open at once"),
-        Column(name="backlog", dtype="u4", meaning="most handshakes waiting at once"),
+        Column(name="backlog", dtype="u4", meaning="most jobs waiting for a worker at once"),
         Column(name="busy_workers", dtype="u4", meaning="most workers busy at once"),
         *(
             Column(name=turned_away_by(reason), dtype="u4", meaning=_TURNED_AWAY[reason])
             for reason in Reason
         ),
+    ),
+)
+"""Arrivals and services are those of handshakes; other jobs of the same workers are in `stages`."""
+
+STAGES = Schema(
+    name="stages",
+    columns=(
+        Column(name="at", dtype="f8", unit="s", meaning=f"start of the 10 ms interval, {_AT}"),
+        Column(name="node", dtype="u2", meaning="which node; 0 for a stage that all of them share"),
+        Column(name="stage", dtype="u2", meaning="which stage; the first are the node's workers"),
+        Column(name="arrivals", dtype="u4", meaning="jobs of any kind that came"),
+        Column(name="admitted", dtype="u4", meaning="jobs that got a worker or a place"),
+        Column(name="completed", dtype="u4", meaning="services finished, wasted ones included"),
+        Column(name="wasted", dtype="u4", meaning="services finished that nobody waited for"),
+        Column(name="rejected", dtype="u4", meaning="jobs for which there was no place"),
+        Column(
+            name="waited",
+            dtype="f8",
+            unit="s",
+            meaning="waits for a worker, of all services that finished, added up",
+        ),
+        Column(name="backlog", dtype="u4", meaning="most jobs waiting at once"),
+        Column(name="busy_workers", dtype="u4", meaning="most workers busy at once"),
     ),
 )
 
@@ -169,7 +193,9 @@ LOSSES = Schema(
     columns=(
         Column(name="client", dtype="u4", meaning="whose connection broke"),
         Column(name="episode", dtype="u4", meaning="the episode that connection had ended"),
-        Column(name="outage", dtype="i2", meaning="the outage that broke it; -1 for none"),
+        Column(
+            name="outage", dtype="i2", meaning="the outage that broke it; -1 for none, -2: no use"
+        ),
         Column(name="node", dtype="u2", meaning="whose record this is; 65535 for no node's"),
         Column(name="broke_at", dtype="f8", unit="s", meaning=f"the server's record, {_AT}"),
     ),

@@ -1,12 +1,14 @@
 """What a connected peer says, and what it is answered."""
 
 import math
+from functools import partial
 
 import trio
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.frame_protocol import CloseReason
 
 from server_stub.backend import Backend
+from server_stub.errands import Errands
 from server_stub.gate import Gate
 from server_stub.guests import Ending
 from server_stub.incoming import ViolationError
@@ -24,14 +26,16 @@ messages, thousands of which arrive in one piece, delays them no more than that.
 class Talk:
     """Conversations with everybody who is connected to a node."""
 
-    def __init__(self, backend: Backend, thawed: Gate) -> None:
+    def __init__(self, backend: Backend, errands: Errands, thawed: Gate) -> None:
         """Set up a node's way of talking.
 
         Args:
             backend: What stands behind the node.
+            errands: Sees to what keeps workers busy.
             thawed: Shut while the node is frozen.
         """
         self._backend = backend
+        self._errands = errands
         self._thawed = thawed
         self._topics: Topics[Session] = Topics()
 
@@ -47,10 +51,13 @@ class Talk:
 
         A peer that breaks the protocol or a limit is told so, and that is the end of it.
         """
+        self._errands.opened(session, trio.current_time())
         try:
             await self._converse(session)
         except ViolationError as violation:
             session.cut_off(violation)
+        finally:
+            self._errands.end(session, trio.current_time())
         await session.finish()
 
     async def _converse(self, session: Session) -> None:
@@ -74,7 +81,8 @@ class Talk:
                         session.say(event.response())
                         return
                     case Ping():
-                        session.say(event.response())
+                        pong = partial(session.say, event.response())
+                        self._errands.heartbeat(session, pong, trio.current_time())
                     case TextMessage() | BytesMessage():
                         self._answer(session, event)
                 await session.caught_up()  # Who does not listen is not listened to.
@@ -107,12 +115,19 @@ class Talk:
                 session.say(message)
 
     def _answer_text(self, session: Session, text: str) -> None:
+        now = trio.current_time()
         match decode(text):
             case Sync() as sync:
                 session.is_subscribed = True
-                session.tell(self._backend.catch_up(sync, trio.current_time()))
+                self._errands.sync(session, sync, now)
             case Operation() as operation:
-                session.tell(self._backend.apply(session.identity.client, operation))
+                apply = partial(self._apply, session, operation)
+                self._errands.operation(session, apply, now)
+            case _ if text == APPLICATION_PING:
+                pong = partial(session.say, TextMessage(data=APPLICATION_PONG))
+                self._errands.heartbeat(session, pong, now)
             case _:
-                answer = APPLICATION_PONG if text == APPLICATION_PING else text
-                session.say(TextMessage(data=answer))
+                session.say(TextMessage(data=text))
+
+    def _apply(self, session: Session, operation: Operation) -> None:
+        session.tell(self._backend.apply(session.identity.client, operation))

@@ -11,6 +11,9 @@ RAMP_EPISODE = 0
 
 OVERLOADED = HTTPStatus.SERVICE_UNAVAILABLE
 TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
+TOOK_TOO_LONG = HTTPStatus.GATEWAY_TIMEOUT
+TRY_AGAIN_LATER = 1013
+"""Close code of a server that is, or stands before, something overloaded (IANA's registry)."""
 APPLICATION_PING = "ping"
 APPLICATION_PONG = "pong"
 

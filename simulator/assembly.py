@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server_stub.outage import OutageKind
-from server_stub.recorder import NO_OUTAGE
-from server_stub.tables import NO_NODE, OUTAGES, SERVER, SERVICES, Columns, Schema
+from server_stub.recorder import NO_OUTAGE, NO_USE
+from server_stub.tables import NO_NODE, OUTAGES, SERVER, SERVICES, STAGES, Columns, Schema
 from simulator.accounts import settle_accounts
 from simulator.core.outcomes import Cause, NoticedBy, Outcome
 from simulator.inference import infer_outages
@@ -43,6 +43,12 @@ _CAUSES = {
     OutageKind.SERVER_LOST: Cause.SERVER_LOST,
 }
 """What each kind of outage is to a connection that it breaks; a slow server breaks none itself."""
+_PASSING = [
+    code for code, kind in enumerate(OutageKind) if kind in (OutageKind.FREEZE, OutageKind.NETWORK)
+]
+"""Outages that a connection can outlive."""
+_LATE = 0.1
+"""Seconds by which a busy machine may notice late what it should have noticed in an outage."""
 
 
 def assemble(
@@ -82,6 +88,7 @@ def assemble(
         clients=_clients(raw, scenario, cohort_of),
         outages=outages,
         server=_table(SERVER, raw.server, by=("at", "node")),
+        stages=_table(STAGES, raw.stages, by=("at", "node", "stage")),
         services=_table(SERVICES, raw.services, by=("at",)),
     )
 
@@ -164,23 +171,28 @@ def _inferred_outages(raw: RawTables, scenario: Scenario, cohort_of: NDArray[np.
 def _disconnects(raw: RawTables, outages: Columns, scenario: Scenario) -> Columns:
     """Each loss with the server's side of it: when it broke, in which outage, from what cause.
 
-    Where there is no record (the server is not ours, or was killed), the loss counts from its
-    notice, as part of the server's latest outage: what cuts a path always leaves a record.
+    Where there is no record, the loss counts from its notice: the server is not ours or was
+    killed or, if it keeps books and yet a heartbeat went unanswered, it was too busy to answer.
+    What no outage broke is part of the server's latest one, which is what it suffers from.
     """
     columns, losses = raw.disconnects, raw.losses
     noticed_at = columns["noticed_at"]
     row = _noticed_losses(columns, losses, outages)
+    row = np.where(_outlived(columns, losses, outages), -1, row)
     recorded = row >= 0
-    of_the_server = ~np.isin(outages["kind"], _ON_THE_WAY)
     broke_at = np.where(recorded, np.append(losses["broke_at"], np.nan)[row], noticed_at)
-    outage = np.where(
-        recorded,
-        np.append(losses["outage"], -1)[row],
-        _latest_outage(select(outages, of_the_server), noticed_at),
-    )
+    broken_by = np.append(losses["outage"], -1)[row]
+    of_the_server = select(outages, ~np.isin(outages["kind"], _ON_THE_WAY))
+    outage = np.where(recorded, broken_by, _latest_outage(of_the_server, noticed_at))
     cause = np.where(recorded, _causes(outages, outage), Cause.SERVER_LOST)
     cause[recorded & (outage == NO_OUTAGE)] = Cause.LIFETIME
     node = _nodes_left(columns, raw.attempts, scenario)
+    keeps_books = raw.server["at"].size > 0
+    starved = ~recorded & keeps_books & (columns["noticed_by"] == NoticedBy.HEARTBEAT)
+    no_use = recorded & (broken_by == NO_USE)
+    cause[starved], cause[no_use] = Cause.STARVED, Cause.OVERLOAD
+    suffers = starved | no_use
+    outage[suffers] = _latest_outage(outages, noticed_at[suffers])
     return _table(
         DISCONNECTS,
         {**columns, "outage": outage, "broke_at": broke_at, "cause": cause, "node": node},
@@ -233,14 +245,44 @@ def _noticed_losses(disconnects: Columns, losses: Columns, outages: Columns) -> 
     return np.where(was_told & (broke_at[told] >= broke_at[silent_since]), told, silent_since)
 
 
+def _outlived(disconnects: Columns, losses: Columns, outages: Columns) -> NDArray[np.bool_]:
+    """Whether a connection had come through all breaks of it when its client noticed a silence.
+
+    A freeze, or a cut of the network, ends, and what is still open goes on (RULES 15, 16): a
+    silence that is noticed only after that has another reason. Shape (n_disconnects,).
+    """
+    passing = np.isin(outages["kind"], _PASSING)
+    over_at = _by_outage(outages["outage"], np.where(passing, outages["ends_at"], np.inf))
+    keys = episode_keys(losses)
+    order = np.lexsort([losses["broke_at"], keys])
+    silent_until = running_maximum(over_at[losses["outage"][order]], keys[order])
+    connection = {"client": disconnects["client"], "episode": disconnects["episode"] - 1}
+    last = find_last(
+        episode_keys(connection),
+        disconnects["noticed_at"],
+        keys=keys[order],
+        at=losses["broke_at"][order],
+    )
+    outlived: NDArray[np.bool_] = (disconnects["noticed_by"] == NoticedBy.HEARTBEAT) & (
+        disconnects["noticed_at"] > np.append(silent_until, np.inf)[last] + _LATE
+    )
+    return outlived
+
+
+def _by_outage(outage: NDArray[np.integer], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest value of each outage by its index; -inf for what stands for none: -1, -2."""
+    by_index = np.full(outage.max(initial=-1) + 3, -np.inf)
+    np.maximum.at(by_index, outage, values)
+    return by_index
+
+
 def _within_another(losses: Columns, outages: Columns) -> NDArray[np.bool_]:
     """Whether a connection was broken by an earlier outage that was still on, shape (n_losses,).
 
     To a connection that was forgotten, the middlebox that forgot it is never well again.
     """
-    ends_at = np.full(outages["outage"].max(initial=-1) + 2, -np.inf)  # The last is for none: -1.
     healed_at = np.where(outages["kind"] == _FORGETS, np.inf, outages["ends_at"])
-    np.maximum.at(ends_at, outages["outage"], healed_at)
+    ends_at = _by_outage(outages["outage"], healed_at)
     keys = episode_keys(losses)
     order = np.lexsort([losses["broke_at"], keys])
     latest_end = running_maximum(ends_at[losses["outage"][order]], keys[order])

@@ -24,6 +24,8 @@ class Sample:
     """Connects so far."""
     n_arrivals: int
     """Upgrade requests that have reached the server so far."""
+    n_unsettled: int = 0
+    """Connections that wait at a stage behind the 101, which may still close them."""
 
 
 class _Settling:
@@ -43,8 +45,8 @@ class _Settling:
 
 
 def _is_whole(sample: Sample, scenario: Scenario) -> bool:
-    """Is everybody connected, but for those who have given up?"""
-    return sample.n_connected + sample.n_gave_up >= scenario.n_clients
+    """Is everybody connected and settled, but for those who have given up?"""
+    return not sample.n_unsettled and sample.n_connected + sample.n_gave_up >= scenario.n_clients
 
 
 class Ending:
@@ -53,7 +55,7 @@ class Ending:
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._settling = _Settling(scenario)
-        self._capacity = scenario.server.capacity
+        self._capacity = scenario.capacity
         self._outage_ends_at = scenario.last_outage_end
         self._window = max(0.0, scenario.horizon - self._outage_ends_at) / 2
         self._samples: deque[Sample] = deque()

@@ -9,6 +9,7 @@ from server_stub.tables import (
     PUBLICATIONS,
     SERVER,
     SERVICES,
+    STAGES,
     TALLIES,
     VISITS,
     Column,
@@ -76,6 +77,7 @@ class RawTables:
     losses: Columns = field(default_factory=LOSSES.empty)
     outages: Columns = field(default_factory=OUTAGES.empty)
     server: Columns = field(default_factory=SERVER.empty)
+    stages: Columns = field(default_factory=STAGES.empty)
     services: Columns = field(default_factory=SERVICES.empty)
     publications: Columns = field(default_factory=PUBLICATIONS.empty)
     tallies: Columns = field(default_factory=TALLIES.empty)
@@ -91,6 +93,7 @@ RAW_TABLES = {
     "losses": LOSSES,
     "outages": OUTAGES,
     "server": SERVER,
+    "stages": STAGES,
     "services": SERVICES,
     "publications": PUBLICATIONS,
     "tallies": TALLIES,

@@ -45,6 +45,11 @@ def rehearse(scenario: Scenario, *, target: str | None = None) -> dict[str, Any]
         rows["server"] = [
             (at, 0, 1, 1, 1, 0, 0, 0, 0, 1, 0, 1, *nobody_turned_away) for at in instants
         ]
+        rows["stages"] = [
+            (at, 0, stage, 1, 1, 1, 0, 0, 0.0, 0, 1)
+            for at in instants
+            for stage in range(len(scenario.server.stage_names))
+        ]
         rows["services"] = [(at, 0.0) for at in instants]
         rows["tallies"] = [(client, 0, 0) for client in range(n_clients)]
     else:

@@ -7,7 +7,7 @@ seconds on one clock, 0 being the moment at which the whole fleet was connected.
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from server_stub.tables import OUTAGES, SERVER, SERVICES, Column, Columns, Schema
+from server_stub.tables import OUTAGES, SERVER, SERVICES, STAGES, Column, Columns, Schema
 from simulator.core.outcomes import Cause, NoticedBy, Outcome, labels
 from simulator.errors import InputError, UnknownNameError
 from simulator.scenario import Scenario
@@ -98,7 +98,8 @@ CLIENTS = Schema(
 """Counts are over the whole run, the ramp included."""
 
 TABLES = {
-    schema.name: schema for schema in (ATTEMPTS, DISCONNECTS, CLIENTS, OUTAGES, SERVER, SERVICES)
+    schema.name: schema
+    for schema in (ATTEMPTS, DISCONNECTS, CLIENTS, OUTAGES, SERVER, STAGES, SERVICES)
 }
 """The tables of a result by name."""
 
@@ -190,12 +191,13 @@ class RunResult:
     clients: Columns
     outages: Columns
     server: Columns
+    stages: Columns = field(default_factory=STAGES.empty)
     services: Columns
 
     @property
     def capacity(self) -> float:
-        """Handshakes per second that the server can serve; NaN for a server that is not ours."""
-        return math.nan if self.manifest.target is not None else self.scenario.server.capacity
+        """Connects per second that the server can let in; NaN for a server that is not ours."""
+        return math.nan if self.manifest.target is not None else self.scenario.capacity
 
     def table(self, name: str) -> Columns:
         """The columns of a table by its name."""
@@ -230,10 +232,13 @@ class RunResult:
 
 
 def table_schema(name: str, scenario: Scenario) -> Schema:
-    """The schema of a result's table, with the scenario's cohort names as labels."""
-    names = tuple(cohort.name for cohort in scenario.cohorts)
+    """The schema of a result's table; the scenario's names of cohorts and stages are labels."""
+    names = {
+        "cohort": tuple(cohort.name for cohort in scenario.cohorts),
+        "stage": scenario.server.stage_names,
+    }
     columns = tuple(
-        dataclasses.replace(column, labels=names) if column.name == "cohort" else column
+        dataclasses.replace(column, labels=names[column.name]) if column.name in names else column
         for column in TABLES[name].columns
     )
     return dataclasses.replace(TABLES[name], columns=columns)

@@ -28,6 +28,7 @@ from server_stub.settings import (
     Settings,
     Share,
 )
+from server_stub.work import Load
 from simulator.core.backoff import BASIC, Policy
 from simulator.core.close_codes import CloseRules
 from simulator.core.connectivity import MonitorConfig
@@ -172,6 +173,8 @@ class Scenario(Settings):
     """Where clients keep operations until they are acknowledged: in memory, as suits a large herd,
     or in an SQLite file beside the run's tables, as suits one that must survive its process."""
     server: ServerConfig = ServerConfig()
+    load: Load = Load()
+    """Background work on the server's workers, or on those of a stage."""
     outage: tuple[Outage, ...] = ()
     deploy: tuple[Deploy, ...] = ()
     client: ClientConfig = ClientConfig()
@@ -229,6 +232,12 @@ class Scenario(Settings):
                     value=repr(outage.cohort),
                     allowed=suggest(outage.cohort, known),
                 )
+        if self.load.stage not in self.server.stage_names:
+            yield Problem(
+                place="load.stage",
+                value=repr(self.load.stage),
+                allowed=suggest(self.load.stage, self.server.stage_names),
+            )
         total = sum(cohort.share for cohort in self.cohort)
         if self.cohort and abs(total - 1.0) > _SHARE_ROUNDING:
             yield Problem(
@@ -267,6 +276,16 @@ class Scenario(Settings):
         return self.server.max_per_address is not None or any(
             cohort.clients_per_address > 1 for cohort in self.cohorts
         )
+
+    @property
+    def restarts(self) -> bool:
+        """Does any outage restart the server, so that it knows nobody afterwards?"""
+        return any(window.restarts for window in self.windows)
+
+    @property
+    def capacity(self) -> float:
+        """Connects per second that the server can let in once its outages are over."""
+        return self.server.capacity_for(is_cold=self.restarts)
 
     @property
     def last_outage_end(self) -> float:

@@ -6,25 +6,34 @@ Each returns the artists it made and computes nothing: what is shown comes from
 
 from reports.figures.arrivals import ArrivalStack, plot_arrivals
 from reports.figures.cohorts import CohortCurves, plot_cohorts
+from reports.figures.lost import LossCurves, plot_lost
 from reports.figures.nodes import NodeLines, plot_nodes
 from reports.figures.policy import PolicyPicture, plot_policy
 from reports.figures.raster import AttemptRaster, plot_raster
 from reports.figures.recovery import RecoveryCurves, plot_recoveries, plot_recovery
+from reports.figures.stages import StageLines, plot_backlog, plot_goodput
 from reports.figures.states import StateStack, plot_states
 from reports.figures.storm import Storm, StormPanel, plot_storm
+from reports.figures.syncs import SyncLoad, plot_syncs
 
 __all__ = [
     "ArrivalStack",
     "AttemptRaster",
     "CohortCurves",
+    "LossCurves",
     "NodeLines",
     "PolicyPicture",
     "RecoveryCurves",
+    "StageLines",
     "StateStack",
     "Storm",
     "StormPanel",
+    "SyncLoad",
     "plot_arrivals",
+    "plot_backlog",
     "plot_cohorts",
+    "plot_goodput",
+    "plot_lost",
     "plot_nodes",
     "plot_policy",
     "plot_raster",
@@ -32,4 +41,5 @@ __all__ = [
     "plot_recovery",
     "plot_states",
     "plot_storm",
+    "plot_syncs",
 ]

@@ -39,6 +39,11 @@ class Cause(IntEnum):
     """The client closed it."""
     LIFETIME = 8
     """It had reached its age, and its node closed it."""
+    STARVED = 9
+    """The server was up, but too busy to answer the client's heartbeat in time."""
+    OVERLOAD = 10
+    """The server was up, but what stands behind it had no place or took too long, so that the
+    connection was no use, and it closed it."""
 
 
 class NoticedBy(IntEnum):

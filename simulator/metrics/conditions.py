@@ -45,7 +45,7 @@ def parse_condition(expression: str) -> Condition:
         )
     metric, op, text = match.groups()
     first = metric.split(".")[0]
-    if first not in METRICS and first not in {"outages", "cohorts"}:
+    if first not in METRICS and first not in {"outages", "cohorts", "stages"}:
         raise UnknownNameError("metric", first, METRICS)
     return Condition(metric=metric, op=op, value=_value(text))
 

@@ -25,6 +25,7 @@ class Episodes:
     noticed_at: NDArray[np.float64]
     recovered_at: NDArray[np.float64]
     """Infinite for an episode that did not end within the observation."""
+    cause: NDArray[np.uint8]
     gave_up: Mask
     """Whether the client stopped trying in this episode."""
 
@@ -86,6 +87,7 @@ def episodes_of(result: RunResult, end: float) -> Episodes:
         broke_at=losses["broke_at"],
         noticed_at=losses["noticed_at"],
         recovered_at=recovered_at,
+        cause=losses["cause"],
         gave_up=stopped & np.isinf(recovered_at),
     )
 

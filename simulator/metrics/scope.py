@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from server_stub.tables import SERVER, Columns
+from server_stub.tables import SERVER, STAGES, Columns
 from simulator.core.outcomes import Outcome
 from simulator.metrics.accounts import NO_ACCOUNTS, Accounts, accounts_of
-from simulator.metrics.collapse import metastable
+from simulator.metrics.collapse import metastable, stage_collapsed
 from simulator.metrics.episodes import (
     Episodes,
     Mask,
@@ -29,7 +29,10 @@ from simulator.metrics.recovery import (
     spans_of,
     watched_until,
 )
+from simulator.metrics.stages import binding_stage, sync_times
 from simulator.results import RunResult, Thresholds, select
+
+_NO_TIMES = np.empty(0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -43,10 +46,18 @@ class Scope:
     """One per outage."""
     server: Columns
     """Without rows where there is no record, or none of just these clients."""
+    stages: Columns
+    """Likewise."""
     outages: Columns
     services: Columns
     capacity: float
-    """Handshakes per second; NaN where it is not known."""
+    """Connects per second that get through all that is before the 101; NaN where it is unknown."""
+    binding_stage: str
+    """The narrowest stage of all."""
+    binding_number: int
+    """Its place among them; 0 for the server's own workers."""
+    sync_times: NDArray[np.float64]
+    """Seconds; see `simulator.metrics.stages.sync_times`. Empty where it cannot be told."""
     is_metastable: bool | None
     """None where it cannot be told."""
     limits: Thresholds
@@ -95,7 +106,9 @@ class Observation:
                 episodes=self.whole.episodes.where(self.whole.episodes.outage == span.outage),
                 recoveries=(recovery,),
                 server=_between(self.whole.server, span.starts_at, span.next_starts_at),
+                stages=_between(self.whole.stages, span.starts_at, span.next_starts_at),
                 services=_between(self.whole.services, span.starts_at, span.next_starts_at),
+                sync_times=self.whole.sync_times if span is self._last_span else _NO_TIMES,
                 is_metastable=self.whole.is_metastable if span is self._last_span else None,
                 accounts=NO_ACCOUNTS,
                 imbalance=self._imbalance(self._everybody, span.next_starts_at),
@@ -119,6 +132,8 @@ class Observation:
             episodes=self.whole.episodes.where(self.whole.episodes.cohort == index),
             recoveries=self._recoveries(members),
             server=SERVER.empty(),
+            stages=STAGES.empty(),
+            sync_times=self.whole.sync_times[members] if self.whole.sync_times.size else _NO_TIMES,
             is_metastable=None,
             accounts={name: counts[members] for name, counts in self.whole.accounts.items()},
             imbalance=self._imbalance(members),
@@ -126,6 +141,7 @@ class Observation:
 
     def _observe(self) -> Scope:
         result = self._result
+        binding = binding_stage(result.scenario)
         everybody = self._everybody
         scope = Scope(
             n_clients=everybody.size,
@@ -134,7 +150,11 @@ class Observation:
             recoveries=self._recoveries(everybody),
             server=select(result.server, result.server["at"] >= 0),
             outages=result.outages,
+            stages=select(result.stages, result.stages["at"] >= 0),
             services=select(result.services, result.services["at"] >= 0),
+            binding_stage=binding,
+            binding_number=result.scenario.server.stage_names.index(binding),
+            sync_times=_NO_TIMES,
             capacity=result.capacity,
             is_metastable=False,
             limits=result.manifest.verdict_thresholds,
@@ -151,7 +171,11 @@ class Observation:
             end=self._end,
             capacity=scope.capacity,
         )
-        return dataclasses.replace(scope, is_metastable=verdict)
+        over_at = self._last_span.ends_at
+        if verdict is False:
+            verdict = stage_collapsed(scope.stages, outages_over_at=over_at, end=self._end)
+        times = sync_times(result, over_at) if over_at <= self._end else _NO_TIMES
+        return dataclasses.replace(scope, is_metastable=verdict, sync_times=times)
 
     def _recoveries(self, members: Mask) -> tuple[Recovery, ...]:
         return tuple(

@@ -9,11 +9,13 @@ import numpy as np
 
 from server_stub.doorkeeper import Reason
 from server_stub.tables import turned_away_by
-from simulator.core.outcomes import Outcome, labels
+from simulator.core.outcomes import Cause, Outcome, labels
 from simulator.metrics.accounts import total
+from simulator.metrics.flows import HEALTHY_LOST
 from simulator.metrics.percentiles import percentile
 from simulator.metrics.rates import peak_arrival_rate_up, peak_rate
 from simulator.metrics.scope import Observation, Scope
+from simulator.metrics.stages import rows_of, stage_summaries
 from simulator.metrics.trust import generator_lag, verdict
 from simulator.results import RunResult
 
@@ -25,8 +27,9 @@ def summarise(result: RunResult) -> dict[str, Any]:
     """The content of `summary.json`.
 
     Returns:
-        The metrics of the whole run; the same under `outages` by index and `cohorts` by name. None
-        stands for infinite, or for unmeasured where `unmeasured` names the field.
+        The metrics of the whole run; the same under `outages` by index and `cohorts` by name; what
+        came of each stage under `stages` by name. None stands for infinite, or for unmeasured
+        where `unmeasured` names the field.
     """
     observation = Observation(result)
     manifest = result.manifest
@@ -34,6 +37,10 @@ def summarise(result: RunResult) -> dict[str, Any]:
     return {
         **summary_of(observation.whole),
         "cut_short": manifest.interrupted or manifest.failure is not None,
+        "stages": {
+            name: _finite(values)
+            for name, values in stage_summaries(result.scenario, observation.whole.stages).items()
+        },
         "outages": {key: summary_of(scope) for key, scope in observation.outage_scopes().items()},
         "cohorts": {key: summary_of(scope) for key, scope in observation.cohort_scopes().items()},
     }
@@ -44,8 +51,13 @@ def _summary_of(scope: Scope, *, unseen: Collection[str]) -> dict[str, Any]:
         name: None if name in unseen else _without(metric(scope), name, unseen)
         for name, metric in METRICS.items()
     }
+    return _finite(values, unseen=[name for name in unseen if "." in name])
+
+
+def _finite(values: Mapping[str, Value], *, unseen: Collection[str] = ()) -> dict[str, Any]:
+    """The values as JSON can hold them, and which of them were not measured."""
     unmeasured = [name for name, value in values.items() if _is_unmeasured(value)]
-    unmeasured += [name for name in unseen if "." in name]
+    unmeasured += unseen
     finite = {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in values.items()
@@ -120,11 +132,15 @@ def _time_to_recovery(scope: Scope, *, share: float) -> float:
 
 
 def _floor(scope: Scope) -> float:
-    """The fastest possible recovery: n disconnected / capacity, of the outage with the most."""
+    """The fastest possible recovery: n disconnected / capacity, of the outage with the most.
+
+    A client that an outage costs several connections counts once.
+    """
     if not scope.recoveries:
         return math.nan
-    outage = scope.episodes.outage
-    return int(np.bincount(outage[outage >= 0]).max(initial=0)) / scope.capacity
+    episodes = scope.episodes.where(scope.episodes.outage >= 0)
+    outage, _ = np.unique(np.stack([episodes.outage, episodes.client]), axis=1)
+    return int(np.bincount(outage).max(initial=0)) / scope.capacity
 
 
 def _detection_time(scope: Scope, *, share: float) -> float:
@@ -133,16 +149,39 @@ def _detection_time(scope: Scope, *, share: float) -> float:
     return percentile(scope.episodes.detection_time, share)
 
 
+def _causes(scope: Scope) -> dict[str, int]:
+    counts = np.bincount(scope.episodes.cause, minlength=len(Cause))
+    return dict(zip(labels(Cause), counts.tolist(), strict=True))
+
+
+def _n_healthy_lost(scope: Scope) -> int:
+    """Connections that no outage broke: starved, or closed because they were no use."""
+    return int(np.isin(scope.episodes.cause, HEALTHY_LOST).sum())
+
+
 def _peak_backlog(scope: Scope) -> float:
-    backlog = scope.server["backlog"]
+    """Of the longest queue, whether in front of the server's own workers or at a stage."""
+    backlog = np.append(scope.server["backlog"], scope.stages["backlog"])
     return int(backlog.max()) if backlog.size else math.nan
 
 
 def _wasted_share(scope: Scope) -> float:
-    """Services for a client that had given up, of all services; 0 when there were none."""
-    if scope.server["at"].size == 0:
+    """Services for a client that had given up, of all services; 0 when there were none.
+
+    Counted at the narrowest stage, where services are scarce.
+    """
+    table = scope.server
+    if scope.binding_number and scope.stages["at"].size:
+        table = rows_of(scope.stages, scope.binding_number)
+    if table["at"].size == 0:
         return math.nan
-    return float(scope.server["wasted"].sum()) / max(int(scope.server["completed"].sum()), 1)
+    return float(table["wasted"].sum()) / max(int(table["completed"].sum()), 1)
+
+
+def _time_to_sync(scope: Scope, *, share: float) -> float:
+    """From the end of the last outage until that share of those that ask know what they missed."""
+    times = scope.sync_times
+    return percentile(times[~np.isnan(times)], share)
 
 
 def _turned_away(scope: Scope) -> Value:
@@ -189,6 +228,8 @@ METRICS: Mapping[str, Metric] = {
     "n_arrivals": _n_arrivals,
     "amplification": lambda scope: _share(_n_attempts(scope), scope.episodes.n),
     "outcomes": _outcomes,
+    "causes": _causes,
+    "n_healthy_lost": _n_healthy_lost,
     "peak_attempt_rate_100ms": partial(_peak_attempt_rate, window=0.1),
     "peak_attempt_rate_1s": partial(_peak_attempt_rate, window=1.0),
     "peak_arrival_rate_up_1s": partial(_peak_arrival_rate_up, window=1.0),
@@ -201,6 +242,8 @@ METRICS: Mapping[str, Metric] = {
     "time_to_recovery_p95": partial(_time_to_recovery, share=0.95),
     "time_to_recovery_p99": partial(_time_to_recovery, share=0.99),
     "time_to_recovery_p100": partial(_time_to_recovery, share=1.0),
+    "time_to_sync_p95": partial(_time_to_sync, share=0.95),
+    "time_to_sync_p100": partial(_time_to_sync, share=1.0),
     "floor": _floor,
     "detection_time_p50": partial(_detection_time, share=0.5),
     "detection_time_p99": partial(_detection_time, share=0.99),
@@ -209,7 +252,7 @@ METRICS: Mapping[str, Metric] = {
     "turned_away": _turned_away,
     "goodput_after_outage": _goodput_after_outage,
     "connection_imbalance": lambda scope: scope.imbalance,
-    "binding_stage": lambda scope: None if math.isnan(scope.capacity) else "handshake",
+    "binding_stage": lambda scope: None if math.isnan(scope.capacity) else scope.binding_stage,
     "metastable": lambda scope: scope.is_metastable,
     "generator_lag_p99": partial(_generator_lag, share=0.99),
     "generator_lag_max": partial(_generator_lag, share=1.0),

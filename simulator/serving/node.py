@@ -52,6 +52,7 @@ class ServedNode:
             seed=scenario.seed,
             recorder=recorder,
             guests=self.book,
+            load=scenario.load,
         )
         self._agenda: Agenda | None = None
         self._begun = trio.Event()

@@ -15,12 +15,15 @@ QUICK = {
     "peak_attempt_rate_100ms": 1630.0,
     "peak_arrival_rate_up_1s": 190.0,
     "amplification": 4.575,
+    "n_healthy_lost": 0,
+    "binding_stage": "handshake",
     "wasted_share": 0.2301,
     "detection_time_p99": 0.2927,
     "generator_lag_p99": 0.02,
     "server_lag_p99": 0.01,
     "verdict": "ok",
-    "unmeasured": ["n_events_missed", "n_full_refresh", "n_operations_lost"],
+    "stages": {"handshake": {}},
+    "unmeasured": ["time_to_sync_p95", "n_events_missed", "n_full_refresh", "n_operations_lost"],
 }
 SLOW = {**QUICK, "time_to_recovery_p95": 25.0, "peak_arrival_rate_up_1s": 1000.0}
 NEVER = {
@@ -71,7 +74,7 @@ class TestComparisonTable:
 
     def test_counts_events_and_operations_where_some_run_has_them(self):
         """A row each for what any of the runs measured."""
-        counts = {"n_events_missed": 12345, "n_operations_lost": 0}
+        counts = {"n_events_missed": 12345, "n_operations_lost": 0, "time_to_sync_p95": 15.1}
         table = comparison_table(
             {
                 "with": {**QUICK, **counts, "unmeasured": []} | {"n_full_refresh": 7},

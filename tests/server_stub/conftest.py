@@ -21,6 +21,7 @@ from server_stub.recorder import ServerRecorder
 from server_stub.server import Server
 from server_stub.streams import SocketPort
 from server_stub.wire import Identity
+from server_stub.work import Load
 from simulator.engines.live.sockets import dialler
 from simulator.network import MemoryPort
 
@@ -140,6 +141,10 @@ class Peer:
             event if isinstance(event, bytes) else self._connection.send(event)
         )
 
+    async def says_text(self, text):
+        """Send a text."""
+        await self.says(TextMessage(data=text))
+
     async def pings(self):
         """Send a ping frame."""
         await self.says(Ping())
@@ -156,13 +161,19 @@ class Peer:
 class Node:
     """A server that listens from t = 0; one worker and one second of service unless told."""
 
-    def __init__(self, nursery, outages, seed, syn_retry_at, **config):
+    def __init__(self, nursery, outages, seed, syn_retry_at, load, **config):
         config = {"workers": 1, "service_time": constant(1.0), **config}
         self.config = ServerConfig(**config)
         self.windows = unfold(Outage(**outage) for outage in outages)
         self.port = MemoryPort(listen_backlog=self.config.listen_backlog, syn_retry_at=syn_retry_at)
         self.recorder = ServerRecorder()
-        self.server = Server(self.config, port=self.port, seed=seed, recorder=self.recorder)
+        self.server = Server(
+            self.config,
+            port=self.port,
+            seed=seed,
+            recorder=self.recorder,
+            load=None if load is None else Load(**load),
+        )
         self.life = trio.CancelScope()
         self._nursery = nursery
 
@@ -201,6 +212,16 @@ class Node:
             for row in zip(*(values.tolist() for values in columns.values()), strict=True)
         ]
 
+    def stage(self, number):
+        """What the `stages` table says of a stage: its counts added up, its highest levels."""
+        self.recorder.close(trio.current_time())
+        columns = self.recorder.stages.columns()
+        of_it = {name: values[columns["stage"] == number] for name, values in columns.items()}
+        return {
+            name: values.max(initial=0) if name in ("backlog", "busy_workers") else values.sum()
+            for name, values in of_it.items()
+        }
+
     def level(self, name, at):
         """The most that the `server` table shows in the interval that holds an instant."""
         columns = self.recorder.server.columns()
@@ -216,8 +237,8 @@ def constant(seconds):
 def node(nursery):
     """A call that starts one, given fields of its configuration; needs `autojump_clock`."""
 
-    async def start(*, outages=(), seed=1, syn_retry_at=(1.0, 2.0, 3.0), **config):
-        started = Node(nursery, outages, seed, syn_retry_at, **config)
+    async def start(*, outages=(), seed=1, syn_retry_at=(1.0, 2.0, 3.0), load=None, **config):
+        started = Node(nursery, outages, seed, syn_retry_at, load, **config)
         await started.start()
         return started
 

@@ -131,7 +131,7 @@ def test_what_was_recorded_survives_a_kill(config, tmp_path):
         ("[server]\nwokers = 2", "server.wokers = 2: unknown field; did you mean 'workers'?"),
         (
             "[sevrer]\nworkers = 2",
-            "sevrer = {...}: unknown field; did you mean 'server'? valid: outage, ",
+            "sevrer = {...}: unknown field; did you mean 'server'? valid: deploy, load, ",
         ),
         ("server = 3", "server = 3: allowed: a table"),
         (

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from server_stub.outage import OutageKind
+from server_stub.recorder import NO_USE
 from simulator.assembly import assemble
 from simulator.core.cohorts import deal_cohorts
 from simulator.core.outcomes import Cause, NoticedBy, Outcome
@@ -71,6 +72,34 @@ def test_a_loss_outside_every_outage_belongs_to_none(herd):
     disconnects = herd(1).outage(2, 6).loses(0, 8, outage=-1).result().disconnects
     assert disconnects["outage"].tolist() == [-1]
     assert disconnects["cause"].tolist() == [Cause.LIFETIME]
+
+
+def test_a_connection_that_was_no_use_is_part_of_what_the_server_suffers_from(herd):
+    """Something behind the server had no place for it, or took too long."""
+    run = herd(2).outage(2, 6).loses(0, 1, outage=NO_USE).loses(1, 8, outage=NO_USE)
+    disconnects = run.result().disconnects
+    assert disconnects["outage"].tolist() == [-1, 0]
+    assert set(disconnects["cause"]) == {Cause.OVERLOAD}
+
+
+@pytest.mark.parametrize("kind", ["freeze", "network"])
+def test_a_silence_after_an_outage_that_the_connection_outlived_is_starvation(herd, kind):
+    """It was open again; that nobody answered the heartbeat has another reason."""
+    run = herd(2).outage(2, 6, kind=kind).interval(1).breaks(0, 2).breaks(1, 2)
+    run.notices(0, 5, by=NoticedBy.HEARTBEAT).notices(1, 9, by=NoticedBy.HEARTBEAT)
+    disconnects = run.result().disconnects
+    assert disconnects["broke_at"].tolist() == [2, 9]
+    assert disconnects["cause"].tolist() == [Cause[kind.upper()], Cause.STARVED]
+    assert disconnects["outage"].tolist() == [0, 0]
+
+
+def test_a_heartbeat_that_a_server_without_an_outage_left_unanswered_is_starvation(herd):
+    """The server keeps books and has no record of a break: it was too busy to answer."""
+    run = herd(2).outage(2, 6).interval(1)
+    run.notices(0, 9, by=NoticedBy.HEARTBEAT).notices(1, 9, by=NoticedBy.RESET)
+    disconnects = run.result().disconnects
+    assert disconnects["broke_at"].tolist() == [9, 9]
+    assert disconnects["cause"].tolist() == [Cause.STARVED, Cause.SERVER_LOST]
 
 
 def test_a_freeze_that_nobody_noticed_is_not_the_cause(herd):

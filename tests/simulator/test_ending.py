@@ -29,10 +29,17 @@ def ending(*, outages=((10.0, 5.0),), by=Ending, **settings):
     )
 
 
-def sample(at, *, connected=N_CLIENTS, gave_up=0, connects=N_CLIENTS, arrivals=N_CLIENTS):
+def sample(
+    at, *, connected=N_CLIENTS, gave_up=0, connects=N_CLIENTS, arrivals=N_CLIENTS, unsettled=0
+):
     """The counters at an instant: everybody connected, nobody trying, unless told otherwise."""
     return Sample(
-        at=at, n_connected=connected, n_gave_up=gave_up, n_connects=connects, n_arrivals=arrivals
+        at=at,
+        n_connected=connected,
+        n_gave_up=gave_up,
+        n_connects=connects,
+        n_arrivals=arrivals,
+        n_unsettled=unsettled,
     )
 
 
@@ -52,6 +59,12 @@ def every_half_second(until, **at_each):
             name: value(at) if callable(value) else value for name, value in at_each.items()
         }
         yield sample(at, **settings)
+
+
+def test_nobody_is_back_who_still_waits_at_a_stage_behind_the_101():
+    """It may yet be closed."""
+    samples = every_half_second(60, unsettled=lambda at: at < 30)
+    assert over(ending(), samples) == (33.0, SETTLED)
 
 
 def test_it_ends_once_everybody_has_been_back_for_a_while():

@@ -268,7 +268,8 @@ def test_a_scenario_written_as_toml_reads_back_the_same(scenario):
             'outage = [{starts_at = 1.0, down_for = 1.0, kind = "server_lost"}]',
             "outage.0.kind",
             "'server_lost'",
-            "allowed: one of 'graceful', 'crash', 'freeze' or 'network'",
+            "allowed: one of 'graceful', 'crash', 'freeze', 'network', 'drain', 'slow', 'cold' or "
+            "'idle_timeout'",
         ),
         (
             "outage = [{starts_at = 1.0, down_for = 1.0, count = 3}]",

@@ -168,6 +168,7 @@ class _LiveRun:
                     n_gave_up=total.n_gave_up,
                     n_connects=total.n_connects,
                     n_arrivals=self._opponent.n_arrivals,
+                    n_unsettled=self._opponent.n_unsettled,
                 )
             )
             if reason is not None:

@@ -26,6 +26,7 @@ class ForeignServer(AbstractContextManager["ForeignServer"]):
 
     n_processes = 0
     n_arrivals = 0
+    n_unsettled = 0
 
     def __init__(
         self,

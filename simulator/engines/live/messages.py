@@ -30,9 +30,10 @@ class FleetProgress:
 
 @dataclass(frozen=True, slots=True)
 class ServerProgress:
-    """Server to engine: how many upgrade requests have arrived so far."""
+    """Server to engine: how many upgrade requests have arrived so far, and who waits at a stage."""
 
     n_arrivals: int = 0
+    n_unsettled: int = 0
 
 
 @dataclass(frozen=True, slots=True)

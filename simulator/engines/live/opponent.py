@@ -33,6 +33,10 @@ class Opponent(Protocol):
         """Upgrade requests that have reached the server so far, as far as it tells."""
 
     @property
+    def n_unsettled(self) -> int:
+        """Connections that wait at a stage behind the 101, as far as it tells."""
+
+    @property
     def facts(self) -> Mapping[str, object]:
         """Fields of the manifest that are about it, as things stand."""
 

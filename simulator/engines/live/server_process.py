@@ -29,7 +29,14 @@ def serve(scenario: Scenario, streams: Path, index: int) -> None:
     config, plan = scenario.server, scenario.plan
     ports = open_ports(HOST, config.port, plan.n_places, listen_backlog=config.listen_backlog)
     recorders = [ServerRecorder(streams, node=node) for node in range(plan.n_places)]
-    cluster = Cluster(config, plan, ports=ports, seed=scenario.seed, recorders=recorders)
+    cluster = Cluster(
+        config,
+        plan,
+        ports=ports,
+        seed=scenario.seed,
+        recorders=recorders,
+        load=scenario.load,
+    )
     origin: list[float] = []
     begun = trio.Event()
 
@@ -49,7 +56,9 @@ def serve(scenario: Scenario, streams: Path, index: int) -> None:
             index,
             main,
             begin=begin,
-            report=lambda: ServerProgress(n_arrivals=cluster.n_arrivals),
+            report=lambda: ServerProgress(
+                n_arrivals=cluster.n_arrivals, n_unsettled=cluster.n_unsettled
+            ),
             flush=cluster.flush,
         )
     finally:

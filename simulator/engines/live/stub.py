@@ -40,6 +40,7 @@ class Stub(AbstractContextManager["Stub"]):
         self._sources = machine.source_addresses(scenario.n_clients, here)
         self.ending = Ending(scenario)
         self.n_arrivals = 0
+        self.n_unsettled = 0
         self.facts: Mapping[str, object] = {}
         self.notes = machine.prepare(scenario, here, n_workers=n_workers)
 
@@ -73,6 +74,7 @@ class Stub(AbstractContextManager["Stub"]):
         """It counts its arrivals."""
         if isinstance(message, ServerProgress):
             self.n_arrivals = message.n_arrivals
+            self.n_unsettled = message.n_unsettled
 
     def act(self, at: float) -> None:
         """Nothing to do: it follows the schedule by itself."""

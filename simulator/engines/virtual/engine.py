@@ -117,6 +117,7 @@ class _VirtualRun:
             ports=ports,
             seed=scenario.seed,
             recorders=server_recorders,
+            load=scenario.load,
         )
         shares = [cohort.share for cohort in scenario.cohorts]
         fleet = Fleet(
@@ -171,6 +172,7 @@ class _VirtualRun:
                     n_gave_up=fleet_recorder.n_gave_up,
                     n_connects=fleet_recorder.n_connects,
                     n_arrivals=cluster.n_arrivals,
+                    n_unsettled=cluster.n_unsettled,
                 )
             )
             if tick % _TICKS_PER_FLUSH == 0:

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from server_stub.tables import SERVER
-from simulator.metrics.collapse import metastable
+from server_stub.tables import SERVER, STAGES
+from simulator.metrics.collapse import metastable, stage_collapsed
 from simulator.results import as_table
 
 CAPACITY = 100.0
@@ -51,3 +51,31 @@ def test_cannot_be_told_without_the_servers_record():
         SERVER.empty(), np.empty(0), outages_over_at=OVER_AT, end=END, capacity=CAPACITY
     )
     assert verdict is None
+
+
+def stage(*, completed, wasted, backlog, begin=OVER_AT, number=1):
+    """Steady services per second at one stage, and the length of its queue."""
+    at = np.arange(begin, END, 0.01)
+    columns = {column.name: np.zeros(at.size) for column in STAGES.columns}
+    steady = {"completed": completed / 100, "wasted": wasted / 100, "backlog": backlog}
+    return {**columns, "at": at, "stage": np.full(at.size, number), **{
+        name: np.full(at.size, value) for name, value in steady.items()
+    }}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        ({"completed": 300, "wasted": 300, "backlog": 9}, True),
+        ({"completed": 2000, "wasted": 1900, "backlog": 9}, True),
+        ({"completed": 300, "wasted": 200, "backlog": 9}, False),
+        ({"completed": 300, "wasted": 300, "backlog": 0}, False),
+        ({"completed": 0, "wasted": 0, "backlog": 9}, False),
+    ],
+)
+def test_a_stage_that_works_in_vain_to_the_last_has_collapsed(rates, expected):
+    """Whatever the stages beside it do; a queue that empties has got over it."""
+    idle = stage(completed=100, wasted=0, backlog=0, number=0)
+    busy = stage(**rates)
+    both = {name: np.append(idle[name], busy[name]) for name in idle}
+    assert stage_collapsed(both, outages_over_at=OVER_AT, end=END) is expected

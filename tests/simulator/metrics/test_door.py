@@ -7,8 +7,8 @@ from simulator.metrics.door import Met, arrivals_met
 
 
 def test_every_rule_that_turns_arrivals_away_is_one_of_them():
-    """But for the outage, which sends away whom it had let in."""
-    assert [met.name for met in Met][1:] == [reason.name for reason in Reason][:-1]
+    """But for stages and outages, which send away whom the server had let in."""
+    assert [met.name for met in Met][1:] == [reason.name for reason in Reason][:-2]
 
 
 def test_arrivals_are_counted_by_what_they_met(herd):

@@ -7,6 +7,7 @@ import pytest
 from simulator.core.outcomes import Outcome
 from simulator.metrics import METRICS, evaluate, summarise
 
+OF_SYNCS = {"time_to_sync_p95", "time_to_sync_p100"}
 OF_CLIENTS = {
     "n_full_refresh",
     "n_delta_sync",
@@ -73,13 +74,13 @@ def test_the_whole_run(restart):
         "rejected": 1,
         "timed_out": 1,
     }
-    assert set(summary["unmeasured"]) == OF_CLIENTS
+    assert set(summary["unmeasured"]) == OF_CLIENTS | OF_SYNCS
 
 
 def test_every_scope_has_every_metric(restart):
     """Under the names of METRICS, and it is JSON as it stands."""
     summary = summarise(restart.result())
-    assert [*METRICS, "unmeasured", "cut_short", "outages", "cohorts"] == list(summary)
+    assert [*METRICS, "unmeasured", "cut_short", "stages", "outages", "cohorts"] == list(summary)
     assert [*METRICS, "unmeasured"] == list(summary["outages"]["0"])
     assert [*METRICS, "unmeasured"] == list(summary["cohorts"]["all"])
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
@@ -195,7 +196,7 @@ def test_without_the_servers_record_its_metrics_are_unmeasured(herd):
     """Detection too: the loss counts from its notice."""
     run = herd(1).outage(2, 6).loses(0, 3, recorded=False).tries(0, 7)
     summary = summarise(run.result())
-    assert set(summary["unmeasured"]) - OF_CLIENTS == {
+    assert set(summary["unmeasured"]) - OF_CLIENTS - OF_SYNCS == {
         "n_arrivals",
         "peak_arrival_rate_up_1s",
         "detection_time_p50",
@@ -217,7 +218,10 @@ def test_those_turned_away_are_counted_by_the_rule_that_did_it(herd):
         8, turned_away={"backlog": 1}
     )
     summary = summarise(run.result())
-    counts = {"backlog": 4, "max_connections": 0, "admission": 2, "max_per_address": 0, "outage": 4}
+    counts = {
+        **{"backlog": 4, "max_connections": 0, "admission": 2, "max_per_address": 0},
+        **{"stage": 0, "outage": 4},
+    }
     assert summary["turned_away"] == counts
     assert summary["outages"]["0"]["turned_away"] == {**counts, "outage": 0}
     assert evaluate("turned_away.backlog == 4", summary)
