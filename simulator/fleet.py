@@ -23,7 +23,7 @@ from simulator.probe import health_probe
 from simulator.recording import FleetRecorder
 from simulator.scenario import Cohort, Scenario
 from simulator.storage import MemoryStorage
-from simulator.transport.seam import Dial, Transport, TransportMaker
+from simulator.transport.seam import Dial, Headers, Transport, TransportMaker
 
 _HIDDEN_FOR_AT_MOST = 600.0
 """Seconds that a hidden page has been hidden when the run begins, at most: some of them are so for
@@ -176,11 +176,17 @@ class Fleet:
             )
         if box is not None:
             dial = box.over(dial, partial(self._note_forgotten, len(self._clients)))
-        make = self._make_transport
-        if self._addresses is not None:  # As a proxy in between would tell it.
-            forwarded_for = address_text(int(self._addresses[number]))
-            make = partial(make, headers=[("X-Forwarded-For", forwarded_for)])
-        return make(self._along(self._paths[index], dial), self._host)
+        return self._make_transport(
+            self._along(self._paths[index], dial),
+            self._host,
+            headers=self._headers(number),
+        )
+
+    def _headers(self, number: int) -> Headers:
+        """What a proxy in between would add to a client's requests."""
+        if self._addresses is None:
+            return ()
+        return (("X-Forwarded-For", address_text(int(self._addresses[number]))),)
 
     def _probe_dial(self, number: int, index: int, way: int) -> Dial:
         """A client's way to the server beside those of its attempts."""

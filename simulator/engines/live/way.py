@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from server_stub.wire import Identity, own_path
 from simulator.engines.live.sockets import dialler
 from simulator.transport import TRANSPORTS
-from simulator.transport.seam import Dial, Headers, TransportMaker
+from simulator.transport.seam import Dial, Headers, Transport, TransportMaker
 from simulator.transport.tls import TlsConfig, over_tls
 
 
@@ -40,5 +39,16 @@ class Way:
         return dial if self.tls is None else over_tls(dial, self.tls)
 
     def transport(self, name: str) -> TransportMaker:
-        """Makes transports of a kind that say what is to be said here."""
-        return partial(TRANSPORTS[name], headers=self.headers, subprotocols=self.subprotocols)
+        """Makes transports that say what is to be said here, beside what they are told."""
+
+        def make(
+            dial: Dial, host: str, *, headers: Headers = (), subprotocols: Sequence[str] = ()
+        ) -> Transport:
+            return TRANSPORTS[name](
+                dial,
+                host,
+                headers=(*self.headers, *headers),
+                subprotocols=(*self.subprotocols, *subprotocols),
+            )
+
+        return make
