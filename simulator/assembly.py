@@ -179,7 +179,9 @@ def _disconnects(raw: RawTables, outages: Columns, scenario: Scenario) -> Column
         _latest_outage(select(outages, of_the_server), noticed_at),
     )
     cause = np.where(recorded, _causes(outages, outage), Cause.SERVER_LOST)
-    cause[recorded & (outage == NO_OUTAGE)] = Cause.LIFETIME
+    if scenario.server.max_connection_age is not None:
+        was_told = columns["noticed_by"] == NoticedBy.CLOSE_FRAME
+        cause[recorded & (outage == NO_OUTAGE) & was_told] = Cause.LIFETIME
     node = _nodes_left(columns, raw.attempts, scenario)
     return _table(
         DISCONNECTS,

@@ -59,6 +59,14 @@ def _run_problems(scenario: Scenario, target: Target) -> Iterator[str]:
             f"outage.kind = {kind.value}: not with --target, which can only have its server "
             f"restarted; allowed: {', '.join(RESTARTS)}"
         )
+    if scenario.server.nodes > 1:
+        yield _refusal(
+            f"server.nodes = {scenario.server.nodes}",
+            "what is behind its address is not known",
+            "server.nodes=1",
+        )
+    if scenario.deploy:
+        yield "deploy: not with --target, whose server is not deployed by herd; allowed: outage"
     if target.max_clients is not None and scenario.n_clients > target.max_clients:
         yield (
             f"n_clients = {scenario.n_clients}: above the ceiling for {target.host}; allowed: at "

@@ -38,6 +38,7 @@ class Herd:
         event_rate=None,
         nodes=1,
         deploy=(),
+        max_connection_age=None,
         **behaviour,
     ):
         self.origin = origin
@@ -48,6 +49,7 @@ class Herd:
             "deploy": deploy,
             "server": ServerConfig(
                 nodes=nodes,
+                max_connection_age=max_connection_age,
                 workers=capacity,
                 service_time=ServiceTime(kind="constant", mean=1.0),
                 history=HistoryConfig(rate=event_rate),

@@ -3,6 +3,7 @@
 import pytest
 
 from server_stub.config import ServerConfig
+from server_stub.deploy import Deploy
 from server_stub.outage import Outage
 from simulator.errors import TargetError
 from simulator.scenario import ClientConfig, Cohort, Scenario, parse
@@ -37,6 +38,8 @@ RUNS_OWN = {
 }
 SERVERS = {"server", "outage"}
 """Not applied, and the record says so."""
+STUBS = {"deploy"}
+"""Refused."""
 
 
 def test_every_setting_of_a_client_is_thought_of():
@@ -46,7 +49,7 @@ def test_every_setting_of_a_client_is_thought_of():
 
 def test_every_setting_of_a_scenario_is_thought_of():
     """A new one must find its place here, too."""
-    assert set(Scenario.model_fields) == RUNS_OWN | SERVERS
+    assert set(Scenario.model_fields) == RUNS_OWN | SERVERS | STUBS
 
 
 @pytest.mark.parametrize(
@@ -83,6 +86,19 @@ def test_only_restarts_can_be_asked_for(kind):
     (line,) = refusal(scenario)
     assert line.startswith(f"outage.kind = {kind}")
     assert "graceful, crash" in line
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"server": ServerConfig(nodes=3)}, "server.nodes = 3"),
+        ({"deploy": (Deploy(starts_at=1.0),)}, "deploy"),
+    ],
+)
+def test_it_is_one_server_that_nobody_deploys(fields, place):
+    """A balancer of ours would have nothing to choose from."""
+    (line,) = refusal(Scenario(**fields))
+    assert line.startswith(f"{place}: not with --target")
 
 
 def test_the_ceiling_on_clients():
