@@ -133,4 +133,4 @@ class Departure:
         self, session: Session, window: OutageWindow, now: float, back_at: float
     ) -> None:
         seconds = self._adviser.when_going_down(session.identity, now=now, back_at=back_at)
-        session.close(window.close_code, "" if seconds is None else encode_hint(seconds))
+        session.close(window.close_code, None if seconds is None else encode_hint(seconds))

@@ -103,19 +103,19 @@ class Session:
         """Stop listening then, unless it has said goodbye before."""
         self.listening.deadline = min(self.listening.deadline, at)
 
-    def close(self, code: int, reason: str = "") -> None:
+    def close(self, code: int, reason: str | None = None) -> None:
         """Say goodbye; the peer gets a moment to answer."""
-        self._farewell = CloseConnection(code=code, reason=reason or None)
+        self._farewell = CloseConnection(code=code, reason=reason)
         self._say_goodbye(self._farewell)
+
+    def _say_goodbye(self, farewell: CloseConnection) -> None:
+        self.listening.deadline = trio.current_time() + self._limits.close_timeout
+        self.say(farewell)
 
     def cut_off(self, offence: ViolationError) -> None:
         """Say goodbye to a peer for what it has done."""
         self.offence = offence
         self.close(int(offence.code), str(offence))
-
-    def _say_goodbye(self, farewell: CloseConnection) -> None:
-        self.listening.deadline = trio.current_time() + self._limits.close_timeout
-        self.say(farewell)
 
     def tell(self, message: Message) -> None:
         """Send one of our own messages."""

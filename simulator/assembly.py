@@ -185,7 +185,9 @@ def _disconnects(raw: RawTables, outages: Columns, scenario: Scenario) -> Column
     of_the_server = select(outages, ~np.isin(outages["kind"], _ON_THE_WAY))
     outage = np.where(recorded, broken_by, _latest_outage(of_the_server, noticed_at))
     cause = np.where(recorded, _causes(outages, outage), Cause.SERVER_LOST)
-    cause[recorded & (outage == NO_OUTAGE)] = Cause.LIFETIME
+    if scenario.server.max_connection_age is not None:
+        was_told = columns["noticed_by"] == NoticedBy.CLOSE_FRAME
+        cause[recorded & (outage == NO_OUTAGE) & was_told] = Cause.LIFETIME
     node = _nodes_left(columns, raw.attempts, scenario)
     keeps_books = raw.server["at"].size > 0
     starved = ~recorded & keeps_books & (columns["noticed_by"] == NoticedBy.HEARTBEAT)

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from server_stub.doorkeeper import Reason
 from server_stub.outage import OutageKind, OutageWindow
-from server_stub.tables import Columns, Schema
+from server_stub.tables import SERVER, Columns, Schema
 from simulator.assembly import assemble
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.metrics import summarise
@@ -41,10 +40,7 @@ def rehearse(scenario: Scenario, *, target: str | None = None) -> dict[str, Any]
     rows["outages"] = list(_outage_rows(scenario.windows))
     instants = (0.0, *(window.starts_at for window in scenario.windows), scenario.horizon)
     if target is None:
-        nobody_turned_away = (0,) * len(Reason)
-        rows["server"] = [
-            (at, 0, 1, 1, 1, 0, 0, 0, 0, 1, 0, 1, *nobody_turned_away) for at in instants
-        ]
+        rows["server"] = [_interval(at) for at in instants]
         rows["stages"] = [
             (at, 0, stage, 1, 1, 1, 0, 0, 0.0, 0, 1)
             for at in instants
@@ -101,6 +97,13 @@ def _live(client: int, story: Sequence[_Stay], rows: dict[str, list[tuple[float,
             broke_at = stay.broke_at
             rows["losses"].append((client, episode, stay.outage, stay.node, broke_at))
             rows["disconnects"].append((client, episode + 1, broke_at, NoticedBy.RESET, 1006))
+
+
+def _interval(at: float) -> tuple[float, ...]:
+    """A server that has one client, and serves it."""
+    counts = dict.fromkeys(("arrivals", "admitted", "completed", "connected", "busy_workers"), 1.0)
+    names = [column.name for column in SERVER.columns]
+    return tuple(at if name == "at" else counts.get(name, 0.0) for name in names)
 
 
 def _outage_rows(windows: Sequence[OutageWindow]) -> Iterator[tuple[float, ...]]:

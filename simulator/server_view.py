@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from server_stub.guests import Answer, Ending
 from server_stub.outage import OutageKind
-from server_stub.tables import Columns
+from server_stub.recorder import NO_OUTAGE
+from server_stub.tables import NO_NODE, Columns
 from simulator.assembly import assemble
 from simulator.core.outcomes import Cause, NoticedBy, Outcome
 from simulator.errors import InputError
@@ -162,7 +163,8 @@ def _with(losses: Columns, own: Columns) -> Columns:
     more = {
         "client": own["client"],
         "episode": own["episode"],
-        "outage": np.full(own["client"].size, -1, dtype=np.int16),
+        "outage": np.full(own["client"].size, NO_OUTAGE, dtype=np.int16),
+        "node": np.full(own["client"].size, NO_NODE, dtype=np.uint16),
         "broke_at": own["left_at"],
     }
     return {name: np.append(losses[name], more[name]) for name in losses}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from server_stub.config import ServerConfig
 from server_stub.outage import Outage, OutageKind
+from server_stub.work import Load
 from simulator.errors import TargetError
 from simulator.scenario import Scenario
 from simulator.target import Target
@@ -89,7 +90,8 @@ def as_applied(scenario: Scenario) -> Scenario:
     outages = tuple(
         Outage(**{field: getattr(outage, field) for field in _WHEN}) for outage in scenario.outage
     )
-    return scenario.model_copy(update={"server": ServerConfig(), "outage": outages, "deploy": ()})
+    ours = {"server": ServerConfig(), "load": Load(), "outage": outages, "deploy": ()}
+    return scenario.model_copy(update=ours)
 
 
 def not_applied(scenario: Scenario, target: Target) -> tuple[str, ...]:
@@ -103,6 +105,8 @@ def _remarks(scenario: Scenario, target: Target) -> Iterator[str]:
         for name, default in ServerConfig().model_dump().items()
         if scenario.server.model_dump()[name] != default
     ]
+    if scenario.load != Load():
+        fields.append("load")
     if fields:
         yield f"not applied, for the server is not herd's: {', '.join(fields)}"
     if not scenario.outage:

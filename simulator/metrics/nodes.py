@@ -50,7 +50,8 @@ def imbalance(result: RunResult, changes: Changes, members: Mask, at: float) -> 
     """The most connections that a node held just before an instant, over the mean of the nodes.
 
     From 1, where all are equal, to their number, where one holds everything. Only nodes that serve
-    at that instant count; NaN when there is none, or no connection.
+    at that instant count; NaN when there is none, or no
+    connection, or the server is not ours.
 
     Args:
         result: Any run.
@@ -58,6 +59,8 @@ def imbalance(result: RunResult, changes: Changes, members: Mask, at: float) -> 
         members: Whose connections, shape (n_clients,).
         at: Seconds.
     """
+    if result.manifest.target is not None:
+        return math.nan
     past = (changes.at < at) & members[changes.client]
     n_places = result.scenario.plan.n_places
     known = past & (changes.node < n_places)

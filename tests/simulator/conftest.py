@@ -14,6 +14,7 @@ from server_stub.config import ServerConfig, ServiceTime
 from server_stub.doorkeeper import Reason
 from server_stub.history import HistoryConfig
 from server_stub.outage import OutageKind, needs
+from server_stub.tables import SERVER, turned_away_by
 from simulator.assembly import assemble
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.raw_tables import RAW_ACCOUNTS, RAW_TABLES, RawTables
@@ -37,6 +38,7 @@ class Herd:
         event_rate=None,
         nodes=1,
         deploy=(),
+        max_connection_age=None,
         **behaviour,
     ):
         self.origin = origin
@@ -47,6 +49,7 @@ class Herd:
             "deploy": deploy,
             "server": ServerConfig(
                 nodes=nodes,
+                max_connection_age=max_connection_age,
                 workers=capacity,
                 service_time=ServiceTime(kind="constant", mean=1.0),
                 history=HistoryConfig(rate=event_rate),
@@ -126,9 +129,17 @@ class Herd:
 
     def interval(self, at, *, arrivals=0, completed=0, wasted=0, backlog=0, node=0, turned_away=()):
         """10 ms of the server's life; those turned away by reason."""
-        reasons = [dict(turned_away).get(reason.value, 0) for reason in Reason]
-        row = (at, node, arrivals, 0, completed, wasted, 0, 0, np.nan, 0, backlog, 0, *reasons)
-        self.rows["server"].append(row)
+        counts = {
+            "at": at,
+            "node": node,
+            "arrivals": arrivals,
+            "completed": completed,
+            "wasted": wasted,
+            "backlog": backlog,
+            "dropped": np.nan,
+            **{turned_away_by(Reason(name)): count for name, count in dict(turned_away).items()},
+        }
+        self.rows["server"].append(tuple(counts.get(column.name, 0) for column in SERVER.columns))
         return self
 
     def service(self, at, lag):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from server_stub.lifetime import ConnectionAge
 from server_stub.outage import OutageKind
 from server_stub.recorder import NO_USE
 from simulator.assembly import assemble
@@ -71,7 +72,14 @@ def test_a_loss_outside_every_outage_belongs_to_none(herd):
     """The server broke the connection, but not in an outage."""
     disconnects = herd(1).outage(2, 6).loses(0, 8, outage=-1).result().disconnects
     assert disconnects["outage"].tolist() == [-1]
-    assert disconnects["cause"].tolist() == [Cause.LIFETIME]
+    assert disconnects["cause"].tolist() == [Cause.SERVER_LOST]
+
+
+def test_where_connections_have_an_age_their_node_tells_them_that_it_is_reached(herd):
+    """One that was lost otherwise, outside every outage, was lost otherwise."""
+    run = herd(2, max_connection_age=ConnectionAge(mean=5.0)).outage(2, 6)
+    run.loses(0, 8, outage=-1).breaks(1, 9, outage=-1).notices(1, 9, NoticedBy.RESET)
+    assert run.result().disconnects["cause"].tolist() == [Cause.LIFETIME, Cause.SERVER_LOST]
 
 
 def test_a_connection_that_was_no_use_is_part_of_what_the_server_suffers_from(herd):

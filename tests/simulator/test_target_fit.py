@@ -39,7 +39,7 @@ RUNS_OWN = {
     *("name", "description", "seed", "n_clients", "horizon", "grace", "ramp_rate", "settle"),
     *("transport", "outbox", "client", "cohort", "compare", "objective"),
 }
-SERVERS = {"server", "outage", "deploy"}
+SERVERS = {"server", "load", "outage", "deploy"}
 """Not applied, and the record says so; or refused."""
 
 

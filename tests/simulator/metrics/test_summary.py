@@ -219,8 +219,12 @@ def test_those_turned_away_are_counted_by_the_rule_that_did_it(herd):
     )
     summary = summarise(run.result())
     counts = {
-        **{"backlog": 4, "max_connections": 0, "admission": 2, "max_per_address": 0},
-        **{"stage": 0, "outage": 4},
+        "backlog": 4,
+        "max_connections": 0,
+        "admission": 2,
+        "max_per_address": 0,
+        "stage": 0,
+        "outage": 4,
     }
     assert summary["turned_away"] == counts
     assert summary["outages"]["0"]["turned_away"] == {**counts, "outage": 0}
@@ -275,7 +279,7 @@ def test_of_a_foreign_server_only_its_clients_are_known(herd):
     assert set(summary["unmeasured"]) - OF_CLIENTS == {
         *("peak_arrival_rate_up_1s", "detection_time_p50", "detection_time_p99", "peak_backlog"),
         *("wasted_share", "metastable", "server_lag_p99", "floor", "binding_stage"),
-        *("n_arrivals", "turned_away"),
+        *("n_arrivals", "turned_away", "connection_imbalance"),
     }
     assert set(summary["unmeasured"]) >= OF_CLIENTS
     assert summary["recovered_share"] == 1.0
