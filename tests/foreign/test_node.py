@@ -18,7 +18,7 @@ SOURCES = Path(__file__).parent / "node"
 N_CLIENTS = 20
 DOWN_FOR, DELAY, GROWTH = 0.3, 1.2, 4.0
 """Seconds; the library comes back so long after a loss, though the server has been back for a
-while, and waits so many times as long before it tries again. A busy machine is late, never early."""
+while, and waits so many times as long before it tries again. A busy machine is late, not early."""
 
 
 def command(name):
