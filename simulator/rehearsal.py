@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from server_stub.doorkeeper import Reason
 from server_stub.outage import OutageKind, OutageWindow
-from server_stub.tables import Columns, Schema
+from server_stub.tables import SERVER, Columns, Schema
 from simulator.assembly import assemble
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.metrics import summarise
@@ -41,10 +40,8 @@ def rehearse(scenario: Scenario, *, target: str | None = None) -> dict[str, Any]
     rows["outages"] = list(_outage_rows(scenario.windows))
     instants = (0.0, *(window.starts_at for window in scenario.windows), scenario.horizon)
     if target is None:
-        nobody_turned_away = (0,) * len(Reason)
-        rows["server"] = [
-            (at, 0, 1, 1, 1, 0, 0, 0, 0, 1, 0, 1, *nobody_turned_away) for at in instants
-        ]
+        once = dict.fromkeys(("arrivals", "admitted", "completed", "connected", "busy_workers"), 1)
+        rows["server"] = [_row(SERVER, at=at, **once) for at in instants]
         rows["services"] = [(at, 0.0) for at in instants]
         rows["tallies"] = [(client, 0, 0) for client in range(n_clients)]
     else:
@@ -103,6 +100,11 @@ def _outage_rows(windows: Sequence[OutageWindow]) -> Iterator[tuple[float, ...]]
     for window in windows:
         for node in window.nodes or (0,):
             yield window.index, kinds.index(window.kind), node, window.starts_at, window.ends_at
+
+
+def _row(schema: Schema, **values: float) -> tuple[float, ...]:
+    """A row of a table: 0 in the columns that are not named."""
+    return tuple(values.get(column.name, 0) for column in schema.columns)
 
 
 def _columns(schema: Schema, rows: Sequence[tuple[float, ...]]) -> Columns:

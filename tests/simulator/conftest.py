@@ -14,6 +14,7 @@ from server_stub.config import ServerConfig, ServiceTime
 from server_stub.doorkeeper import Reason
 from server_stub.history import HistoryConfig
 from server_stub.outage import OutageKind, needs
+from server_stub.tables import SERVER, turned_away_by
 from simulator.assembly import assemble
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.raw_tables import RAW_ACCOUNTS, RAW_TABLES, RawTables
@@ -124,11 +125,16 @@ class Herd:
         self.rows["give_ups"].append((client, at))
         return self
 
-    def interval(self, at, *, arrivals=0, completed=0, wasted=0, backlog=0, node=0, turned_away=()):
-        """10 ms of the server's life; those turned away by reason."""
-        reasons = [dict(turned_away).get(reason.value, 0) for reason in Reason]
-        row = (at, node, arrivals, 0, completed, wasted, 0, 0, np.nan, 0, backlog, 0, *reasons)
-        self.rows["server"].append(row)
+    def interval(self, at, *, turned_away=(), **counts):
+        """10 ms of the server's life: the columns named, and 0 in the others.
+
+        Those turned away are given by reason.
+        """
+        names = [column.name for column in SERVER.columns]
+        assert set(counts) <= set(names)
+        by_reason = {turned_away_by(Reason(why)): n for why, n in dict(turned_away).items()}
+        counts = {"at": at, "dropped": np.nan, **counts, **by_reason}
+        self.rows["server"].append(tuple(counts.get(name, 0) for name in names))
         return self
 
     def service(self, at, lag):
