@@ -214,6 +214,14 @@ async def test_who_leaves_a_frozen_server_was_lost_to_the_freeze(autojump_clock,
     ]
 
 
+async def test_a_connection_that_reached_its_age_was_closed_by_the_server(autojump_clock, stage):
+    """It is neither an outage's doing nor the client's."""
+    stub = await stage(max_connection_age={"mean": 5.0})
+    stub.client("/?client=a")
+    result = await stub.seen(9.0)
+    assert rows(result.disconnects, "outage", "cause") == [(-1, Cause.LIFETIME)]
+
+
 async def test_an_arrival_of_a_client_that_is_still_connected_ends_its_old_connection(
     autojump_clock, stage
 ):
