@@ -226,7 +226,7 @@ class Server:
                     self._departure.kill(window, ended_at)
             finally:
                 self._recorder.outage(window, started_at, ended_at)
-            if window.up_again_at == math.inf:
+            if window.ends_at < window.up_again_at == math.inf:
                 return
             if window.up_again_at > window.ends_at:
                 await trio.sleep_until(agenda.origin + window.up_again_at)

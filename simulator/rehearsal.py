@@ -113,6 +113,11 @@ def _outage_rows(windows: Sequence[OutageWindow]) -> Iterator[tuple[float, ...]]
             yield window.index, kinds.index(window.kind), node, window.starts_at, window.ends_at
 
 
+def _row(schema: Schema, **values: float) -> tuple[float, ...]:
+    """A row of a table: 0 in the columns that are not named."""
+    return tuple(values.get(column.name, 0) for column in schema.columns)
+
+
 def _columns(schema: Schema, rows: Sequence[tuple[float, ...]]) -> Columns:
     return {
         column.name: np.array([row[place] for row in rows], dtype=column.dtype)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from server_stub.guests import Answer, Ending
 from server_stub.outage import OutageKind
 from server_stub.recorder import NO_OUTAGE
-from server_stub.tables import NO_NODE, Columns
+from server_stub.tables import Columns
 from simulator.assembly import assemble
 from simulator.core.outcomes import Cause, NoticedBy, Outcome
 from simulator.errors import InputError
@@ -135,7 +135,7 @@ def _translated(codes: NDArray[np.uint8], words: Mapping[int, int]) -> NDArray[n
 
 
 def _on_their_own(raw: RawTables) -> NDArray[np.bool_]:
-    """Which departures no outage accounts for, shape (n_departures,).
+    """Which departures no record of the server's accounts for, shape (n_departures,).
 
     Whoever leaves a frozen server is found out at the thaw; whoever leaves long after it has
     outlasted the freeze.
@@ -147,14 +147,14 @@ def _on_their_own(raw: RawTables) -> NDArray[np.bool_]:
         keys=episode_keys(losses),
         at=losses["broke_at"],
     )
-    record = np.append(losses["outage"], -1)[latest]
+    record = np.append(losses["outage"], NO_OUTAGE)[latest]
     row = find(record, outages["outage"])
     ends_at = np.append(outages["ends_at"], np.inf)[row]
     kind = np.append(outages["kind"], len(OutageKind))[row]
     outlasted = (kind == list(OutageKind).index(OutageKind.FREEZE)) & (
         departures["left_at"] > ends_at + AFTERMATH
     )
-    own: NDArray[np.bool_] = (record < 0) | outlasted
+    own: NDArray[np.bool_] = (latest < 0) | outlasted
     return own
 
 
@@ -163,8 +163,8 @@ def _with(losses: Columns, own: Columns) -> Columns:
     more = {
         "client": own["client"],
         "episode": own["episode"],
+        "node": np.zeros(own["client"].size, dtype=np.uint16),
         "outage": np.full(own["client"].size, NO_OUTAGE, dtype=np.int16),
-        "node": np.full(own["client"].size, NO_NODE, dtype=np.uint16),
         "broke_at": own["left_at"],
     }
     return {name: np.append(losses[name], more[name]) for name in losses}
@@ -179,9 +179,14 @@ def _farewells(own: Columns, visits: Columns) -> Columns:
 
 
 def _blamed(disconnects: Columns, own: Columns) -> Columns:
-    """The disconnects, with the client named as the cause where it closed the connection."""
-    closed = select(own, own["ending"] == Ending.CLOSED)
-    keys = episode_keys({"client": closed["client"], "episode": closed["episode"] + np.uint32(1)})
-    by_client = find(episode_keys(disconnects), keys) >= 0
-    cause = np.where(by_client, np.uint8(Cause.CLIENT), disconnects["cause"])
-    return as_table(DISCONNECTS, {**disconnects, "cause": cause})
+    """The disconnects, each with its cause where the server was none.
+
+    Who said goodbye closed the connection; of whoever did not, nobody knows why it is gone.
+    """
+    keys = episode_keys({"client": own["client"], "episode": own["episode"] + np.uint32(1)})
+    row = find(episode_keys(disconnects), keys)
+    closed = np.append(own["ending"], np.uint8(0))[row] == Ending.CLOSED
+    cause = np.where(closed, np.uint8(Cause.CLIENT), np.uint8(Cause.SERVER_LOST))
+    return as_table(
+        DISCONNECTS, {**disconnects, "cause": np.where(row >= 0, cause, disconnects["cause"])}
+    )

@@ -115,3 +115,19 @@ async def test_a_node_is_taken_down_and_brought_back_by_order(autojump_clock, no
     assert client.loss == (1012, 1.0)
     assert refused.answer[0] == "refused"
     assert stub.rows("outages") == [(0, 0, 0, 1.0, 6.0)]
+
+
+async def test_a_node_that_was_stopped_for_good_can_be_started_and_stopped_again(
+    autojump_clock, node, nursery
+):
+    """An outage without an end of its own is not the node's last."""
+    stub = await node()
+    agenda = Agenda((), origin=0.0, takes_orders=True)
+    nursery.start_soon(partial(stub.server.follow, (), origin=0.0, agenda=agenda))
+    await trio.testing.wait_all_tasks_blocked()
+    with trio.fail_after(100):
+        for _ in range(2):
+            await agenda.order(OutageKind.CRASH)
+            await trio.sleep(3)
+            await agenda.recall()
+    assert [(starts, ends) for *_, starts, ends in stub.rows("outages")] == [(0, 3), (3, 6)]

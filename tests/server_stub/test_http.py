@@ -15,6 +15,14 @@ from server_stub.http import application, open_port, serve
 from server_stub.outage import Outage, OutageKind, unfold
 from server_stub.status import Status
 
+TOTALS = {
+    "arrivals": 12,
+    "admitted": 11,
+    "completed": 10,
+    "wasted": 3,
+    "rejected": 1,
+    "malformed": 2,
+}
 (OUTAGE,) = unfold([Outage(kind="crash", starts_at=5.0, down_for=2.0)])
 
 
@@ -37,14 +45,7 @@ class Node:
             backlog=2,
             busy_workers=1,
             n_clients=9,
-            totals={
-                "arrivals": 12,
-                "admitted": 11,
-                "completed": 10,
-                "wasted": 3,
-                "rejected": 1,
-                "malformed": 2,
-            },
+            totals=TOTALS,
             n_outages={"crash": 2},
             now_on=self.now_on,
             planned=OUTAGE,
@@ -127,14 +128,7 @@ async def test_the_state_is_plain_json(client, node):
         "backlog": 2,
         "busy_workers": 1,
         "clients": 9,
-        "counts": {
-            "arrivals": 12,
-            "admitted": 11,
-            "completed": 10,
-            "wasted": 3,
-            "rejected": 1,
-            "malformed": 2,
-        },
+        "counts": TOTALS,
         "outage": {
             "now": {"kind": "crash", "starts_at": 5.0, "ends_at": None},
             "next": {"kind": "crash", "starts_at": 5.0, "ends_at": 7.0},
@@ -157,12 +151,7 @@ async def test_prometheus_can_read_the_figures(client):
         ("herd_backlog",): 2.0,
         ("herd_busy_workers",): 1.0,
         ("herd_clients",): 9.0,
-        ("herd_arrivals_total",): 12.0,
-        ("herd_admitted_total",): 11.0,
-        ("herd_completed_total",): 10.0,
-        ("herd_wasted_total",): 3.0,
-        ("herd_rejected_total",): 1.0,
-        ("herd_malformed_total",): 2.0,
+        **{(f"herd_{name}_total",): count for name, count in TOTALS.items()},
         ("herd_outages_total", "crash"): 2.0,
     }
 

@@ -127,19 +127,16 @@ class Herd:
         self.rows["give_ups"].append((client, at))
         return self
 
-    def interval(self, at, *, arrivals=0, completed=0, wasted=0, backlog=0, node=0, turned_away=()):
-        """10 ms of the server's life; those turned away by reason."""
-        counts = {
-            "at": at,
-            "node": node,
-            "arrivals": arrivals,
-            "completed": completed,
-            "wasted": wasted,
-            "backlog": backlog,
-            "dropped": np.nan,
-            **{turned_away_by(Reason(name)): count for name, count in dict(turned_away).items()},
-        }
-        self.rows["server"].append(tuple(counts.get(column.name, 0) for column in SERVER.columns))
+    def interval(self, at, *, turned_away=(), **counts):
+        """10 ms of the server's life: the columns named, and 0 in the others.
+
+        Those turned away are given by reason.
+        """
+        names = [column.name for column in SERVER.columns]
+        assert set(counts) <= set(names)
+        by_reason = {turned_away_by(Reason(why)): n for why, n in dict(turned_away).items()}
+        counts = {"at": at, "dropped": np.nan, **counts, **by_reason}
+        self.rows["server"].append(tuple(counts.get(name, 0) for name in names))
         return self
 
     def service(self, at, lag):

@@ -214,6 +214,14 @@ async def test_who_leaves_a_frozen_server_was_lost_to_the_freeze(autojump_clock,
     ]
 
 
+async def test_a_connection_that_reached_its_age_was_closed_by_the_server(autojump_clock, stage):
+    """It is neither an outage's doing nor the client's."""
+    stub = await stage(max_connection_age={"mean": 5.0})
+    stub.client("/?client=a")
+    result = await stub.seen(9.0)
+    assert rows(result.disconnects, "outage", "cause") == [(-1, Cause.LIFETIME)]
+
+
 async def test_an_arrival_of_a_client_that_is_still_connected_ends_its_old_connection(
     autojump_clock, stage
 ):
@@ -306,8 +314,10 @@ async def test_clients_without_a_name_are_counted_right(autojump_clock, stage):
     """How many were back when is the same as if each had been known; who it was is not said."""
     summaries = []
     for path in ("/?client={}", "/"):
-        stub = await stage({**RESTART, "starts_at": trio.current_time() + 5.0}, horizon=1000.0)
         begun = trio.current_time()
+        # Nobody's attempt falls on the very instant at which the server is back.
+        restart = {**RESTART, "starts_at": begun + 5.0, "down_for": 2.25}
+        stub = await stage(restart, horizon=1000.0)
         for number in range(20):
             stub.client(path.format(number), at=begun, delay=1.0 + number / 10)
         summaries.append(summarise(await stub.seen(begun + 40.0)))

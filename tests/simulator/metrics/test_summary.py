@@ -277,6 +277,7 @@ def test_of_a_foreign_server_only_its_clients_are_known(herd):
         run.notices(client, 2.0).tries(client, 7.0 + client).account(client)
     summary = summarise(run.result(target="ws://localhost:8000/"))
     assert set(summary["unmeasured"]) - OF_CLIENTS == {
+        *("n_arrivals", "turned_away"),
         *("peak_arrival_rate_up_1s", "detection_time_p50", "detection_time_p99", "peak_backlog"),
         *("wasted_share", "metastable", "server_lag_p99", "floor", "binding_stage"),
         *("n_arrivals", "turned_away", "connection_imbalance"),
