@@ -8,8 +8,8 @@ so does the instant at which it starts. What is left is to say so for many jobs 
   started. So among the next arrivals, as long as no more than `backlog` of them are admitted, room
   depends on jobs whose start is known already.
 - *One worker.* Departures are cumulative sums and cumulative maxima of arrivals and services.
-- *Many workers.* Of the next jobs, each takes the next worker to become free, until one of the jobs
-  just started would be done earlier than that.
+- *Many workers.* Which of them is next depends on every job before; a heap of their instants, job by
+  job, is the fastest that was found.
 """
 
 import heapq
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from simulator.engines.model.instants import Instants
 
-_SMALL = 32
-"""Below so many workers or places, solving a block at a time is no faster than job by job."""
+_FEW_PLACES = 32
+"""A backlog below which judging a block at a time is no faster than job by job."""
 
 
 class Served(NamedTuple):
@@ -36,6 +36,33 @@ class Served(NamedTuple):
     """How many wait just after each arrival."""
     busy: NDArray[np.int64]
     """How many workers are busy just after a job's start; of no meaning for those turned away."""
+
+
+class _Line:
+    """Sorted instants, to which later ones are added at the end and from which old ones go."""
+
+    def __init__(self, values: Instants | None = None) -> None:
+        self._room = np.empty(0, dtype=np.int64) if values is None else values
+        self._first, self._end = 0, self._room.size
+
+    @property
+    def values(self) -> Instants:
+        """What is in it; a view."""
+        return self._room[self._first : self._end]
+
+    def extend(self, values: Instants) -> None:
+        """Add to the end; now and then, everything moves to a larger room."""
+        if self._end + values.size > self._room.size:
+            kept = self.values
+            self._room = np.empty(2 * (kept.size + values.size), dtype=np.int64)
+            self._room[: kept.size] = kept
+            self._first, self._end = 0, kept.size
+        self._room[self._end : self._end + values.size] = values
+        self._end += values.size
+
+    def drop_until(self, instant: int) -> None:
+        """Drop what is no later than an instant."""
+        self._first += int(np.searchsorted(self.values, instant, side="right"))
 
 
 class Fifo:
@@ -56,8 +83,8 @@ class Fifo:
         """Send everybody away."""
         self._free = np.full(self._workers, np.iinfo(np.int64).min, dtype=np.int64)
         """When each worker becomes free, sorted."""
-        self._unstarted = np.empty(0, dtype=np.int64)
-        """When those who wait will start, sorted."""
+        self._unstarted = _Line()
+        """When those who wait will start."""
 
     def serve(self, arrives_at: Instants, takes: Instants) -> Served:
         """Let jobs arrive.
@@ -66,7 +93,7 @@ class Fifo:
             arrives_at: Not before any earlier job's arrival; sorted, shape (n,).
             takes: How long the service of each takes, shape (n,).
         """
-        if self._backlog < _SMALL or 1 < self._workers < _SMALL:
+        if self._backlog < _FEW_PLACES:
             return self._one_by_one(arrives_at, takes)
         pieces = []
         first = 0
@@ -79,14 +106,14 @@ class Fifo:
     def shift(self, since: int, by: int) -> None:
         """Stop every worker for a while: what was due after `since` is due that much later."""
         self._free[self._free > since] += by
-        self._unstarted += by
+        self._unstarted.values[:] += by
 
     # Many at a time
 
     def _next_block(self, arrives_at: Instants, takes: Instants) -> Served:
         """As many of the next arrivals as can be judged by what is known."""
-        n_waiting = self._unstarted.size
-        started = np.searchsorted(self._unstarted, arrives_at, side="right")
+        n_waiting = self._unstarted.values.size
+        started = np.searchsorted(self._unstarted.values, arrives_at, side="right")
         places = self._backlog - n_waiting + started
         position = np.arange(arrives_at.size)
         n_admitted = position + np.minimum(1, np.minimum.accumulate(places - position))
@@ -103,8 +130,8 @@ class Fifo:
             np.searchsorted(starts_at, arrives_at[:known], side="right"), n_admitted
         )
         last = int(arrives_at[known - 1])
-        unstarted = np.concatenate([self._unstarted, starts_at])
-        self._unstarted = unstarted[np.searchsorted(unstarted, last, side="right") :]
+        self._unstarted.extend(starts_at)
+        self._unstarted.drop_until(last)
         block = Served(
             admitted=admitted,
             starts_at=np.zeros(known, dtype=np.int64),
@@ -119,49 +146,43 @@ class Fifo:
         self, arrives_at: Instants, takes: Instants
     ) -> tuple[Instants, Instants, NDArray[np.int64]]:
         """When admitted jobs start and depart, and how many workers are busy at their starts."""
+        free_before = self._free
         if self._workers == 1:
-            return self._start_with_one_worker(arrives_at, takes)
-        departs_at = np.empty(arrives_at.size, dtype=np.int64)
-        busy = np.empty(arrives_at.size, dtype=np.int64)
-        first = 0
-        while first < arrives_at.size:
-            last = min(first + self._workers, arrives_at.size)
-            arrived, free = arrives_at[first:last], self._free[: last - first]
-            starts = np.maximum(arrived, free)
-            departs = starts + takes[first:last]
-            overtaken = np.minimum.accumulate(departs)[:-1] < free[1:]
-            n = int(np.argmax(overtaken)) + 1 if overtaken.any() else last - first
-            departs_at[first : first + n] = departs[:n]
-            busy[first : first + n] = self._busy(starts[:n], departs[:n])
-            self._free = np.sort(np.concatenate([self._free[n:], departs[:n]]))
-            first += n
-        return departs_at - takes, departs_at, busy
+            departs_at = self._serve_alone(arrives_at, takes)
+        else:
+            departs_at = self._serve_together(arrives_at, takes)
+        starts_at = departs_at - takes
+        # Busy are those workers that are not free yet, and whom these jobs have occupied by then.
+        others = self._workers - np.searchsorted(free_before, starts_at, side="right")
+        done = np.searchsorted(np.sort(departs_at), starts_at, side="right")
+        return starts_at, departs_at, others + np.arange(1, starts_at.size + 1) - done
 
-    def _busy(self, starts: Instants, departs: Instants) -> NDArray[np.int64]:
-        """Busy workers just after the start of each job of a block, those done then left out.
-
-        They are the workers that are not free yet, and what this block has started by then.
-        """
-        others = self._workers - np.searchsorted(self._free, starts, side="right")
-        done = np.searchsorted(np.sort(departs), starts, side="right")
-        return others + np.arange(1, starts.size + 1) - done
-
-    def _start_with_one_worker(
-        self, arrives_at: Instants, takes: Instants
-    ) -> tuple[Instants, Instants, NDArray[np.int64]]:
+    def _serve_alone(self, arrives_at: Instants, takes: Instants) -> Instants:
         spent = np.cumsum(takes)
         idle_until = np.maximum.accumulate(arrives_at - (spent - takes))
         departs_at = spent + np.maximum(idle_until, self._free[0])
-        if departs_at.size:
-            self._free[0] = departs_at[-1]
-        return departs_at - takes, departs_at, np.ones(arrives_at.size, dtype=np.int64)
+        self._free = departs_at[-1:] if departs_at.size else self._free
+        return departs_at
+
+    def _serve_together(self, arrives_at: Instants, takes: Instants) -> Instants:
+        """Each job takes the next worker to become free: a heap of them, one job after another."""
+        free = self._free.tolist()
+        departs: list[int] = []
+        depart, replace = departs.append, heapq.heapreplace
+        for arrived, length in zip(arrives_at.tolist(), takes.tolist(), strict=True):
+            free_at = free[0]
+            departs_at = (arrived if arrived > free_at else free_at) + length
+            replace(free, departs_at)
+            depart(departs_at)
+        self._free = np.sort(np.array(free, dtype=np.int64))
+        return np.array(departs, dtype=np.int64)
 
     # One at a time
 
     def _one_by_one(self, arrives_at: Instants, takes: Instants) -> Served:
         """The same for few workers or few places."""
         free = self._free.tolist()
-        unstarted = self._unstarted.tolist()
+        unstarted = self._unstarted.values.tolist()
         starts, departs, waits, busies, admitted = [], [], [], [], []
         passed = 0
         for arrived, takes_long in zip(arrives_at.tolist(), takes.tolist(), strict=True):
@@ -185,7 +206,7 @@ class Fifo:
                 admitted.append(True)
             waits.append(n_waiting)
         self._free = np.sort(np.array(free, dtype=np.int64))
-        self._unstarted = np.array(unstarted[passed:], dtype=np.int64)
+        self._unstarted = _Line(np.array(unstarted[passed:], dtype=np.int64))
         return Served(
             admitted=np.array(admitted, dtype=np.bool_),
             starts_at=np.array(starts, dtype=np.int64),

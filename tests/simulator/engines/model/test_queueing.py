@@ -59,21 +59,21 @@ def by_the_array(workers, backlog, arrivals, cuts):
     return seen
 
 
-@pytest.mark.parametrize("small", [0, 1000], ids=["a block at a time", "one by one"])
+@pytest.mark.parametrize("few_places", [1, 1000], ids=["a block at a time", "one by one"])
 @given(
     gaps_and_services=jobs,
     workers=st.integers(1, 6),
     backlog=st.integers(0, 8),
     cuts=st.lists(st.integers(0, 60), max_size=4),
 )
-def test_as_the_desk_does_it(small, gaps_and_services, workers, backlog, cuts):
+def test_as_the_desk_does_it(few_places, gaps_and_services, workers, backlog, cuts):
     """Who is let in, when each starts and is done, who waits: however the arrivals are cut."""
     at, arrivals = 0, []
     for gap, takes in gaps_and_services:
         at += gap // 8
         arrivals.append((at, takes))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(queueing, "_SMALL", small if backlog else 1000)
+        patch.setattr(queueing, "_FEW_PLACES", few_places)
         assert by_the_array(workers, backlog, arrivals, cuts) == by_the_desk(
             workers, backlog, arrivals
         )
