@@ -1,0 +1,140 @@
+"""What happened in a model run, in nanoseconds: attempts, losses, and the server's counts."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server_stub.recorder import INTERVAL
+from simulator.core.outcomes import NoticedBy, Outcome
+from simulator.engines.model.instants import Instants, all_in_ns, in_ns
+from simulator.scenario import Scenario
+
+INTERVAL_NS = in_ns(INTERVAL)
+COUNTED = ("arrivals", "admitted", "completed", "wasted", "rejected")
+LEVELS = ("connected", "backlog", "busy_workers")
+
+ATTEMPT_COLUMNS = ("client", "episode", "attempt", "due_at", "ended_at", "outcome")
+LOSS_COLUMNS = (
+    "client",
+    "episode",
+    "outage",
+    "broke_at",
+    "noticed_at",
+    "noticed_by",
+    "close_code",
+)
+GIVE_UP_COLUMNS = ("client", "gave_up_at")
+
+Rows = Mapping[str, NDArray[np.int64]]
+"""Columns of one length by name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Course:
+    """One run; instants in nanoseconds after t = 0."""
+
+    attempts: Rows
+    """In no particular order."""
+    losses: Rows
+    give_ups: Rows
+    counts: Mapping[str, NDArray[np.int64]]
+    """By what was counted, per interval from t = 0 on; all of one length."""
+    levels: Mapping[str, NDArray[np.int64]]
+    """The most in each interval."""
+
+
+@dataclass(slots=True, eq=False)
+class CourseBook:
+    """A course, written event by event."""
+
+    _attempts: list[Sequence[int]] = field(default_factory=list)
+    _losses: list[Sequence[int]] = field(default_factory=list)
+    _give_ups: list[Sequence[int]] = field(default_factory=list)
+    _counts: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _levels: list[tuple[int, int, int, int]] = field(default_factory=list)
+
+    def attempt(
+        self, client: int, episode: int, attempt: int, due_at: int, ended_at: int, outcome: Outcome
+    ) -> None:
+        """One dial is over."""
+        self._attempts.append((client, episode, attempt, due_at, ended_at, outcome))
+
+    def loss(
+        self,
+        client: int,
+        episode: int,
+        outage: int,
+        broke_at: int,
+        noticed_at: int,
+        noticed_by: NoticedBy,
+        close_code: int,
+    ) -> None:
+        """A client notices that its connection is lost, which begins an episode."""
+        self._losses.append((client, episode, outage, broke_at, noticed_at, noticed_by, close_code))
+
+    def give_up(self, client: int, at: int) -> None:
+        """A client stops trying."""
+        self._give_ups.append((client, at))
+
+    def count(self, at: int, what: str) -> None:
+        """One more of what the server counts."""
+        self._counts[what].append(at // INTERVAL_NS)
+
+    def level(self, at: int, connected: int, backlog: int, busy_workers: int) -> None:
+        """How things stand at the server from now on."""
+        self._levels.append((at, connected, backlog, busy_workers))
+
+    def course(self) -> Course:
+        """Everything so far."""
+        counted = [max(intervals, default=0) for intervals in self._counts.values()]
+        n_intervals = 1 + max([self._levels[-1][0] // INTERVAL_NS, *counted])
+        return Course(
+            attempts=_columns(ATTEMPT_COLUMNS, self._attempts),
+            losses=_columns(LOSS_COLUMNS, self._losses),
+            give_ups=_columns(GIVE_UP_COLUMNS, self._give_ups),
+            counts={
+                name: np.bincount(np.array(self._counts[name], dtype=np.int64), minlength=n_intervals)
+                for name in COUNTED
+            },
+            levels=_most_in_each(np.array(self._levels, dtype=np.int64), n_intervals),
+        )
+
+
+def _columns(names: Sequence[str], rows: list[Sequence[int]]) -> Rows:
+    table = np.array(rows, dtype=np.int64).reshape(-1, len(names))
+    return dict(zip(names, table.T, strict=True))
+
+
+def _most_in_each(
+    levels: NDArray[np.int64], n_intervals: int
+) -> Mapping[str, NDArray[np.int64]]:
+    """The most of each level in each interval, what it began with included.
+
+    Args:
+        levels: Rows of (at, connected, backlog, busy workers), by instant; each level stands until
+            the next.
+        n_intervals: How many.
+    """
+    interval = levels[:, 0] // INTERVAL_NS
+    ended_with = np.searchsorted(interval, np.arange(n_intervals), side="left") - 1
+    found: dict[str, Any] = {}
+    for name, values in zip(LEVELS, levels[:, 1:].T, strict=True):
+        most = np.where(ended_with >= 0, values[np.maximum(ended_with, 0)], 0)
+        np.maximum.at(most, interval, values)
+        found[name] = most
+    return found
+
+
+def ramp_connects(scenario: Scenario, cohort_of: Sequence[int] | NDArray[np.integer]) -> Instants:
+    """When each client got its first connection, as the virtual engine's ramp has it.
+
+    Returns:
+        Nanoseconds, none later than t = 0, which is the next whole second; shape (n_clients,).
+    """
+    rtt = np.array([cohort.rtt for cohort in scenario.cohorts])[np.asarray(cohort_of)]
+    connects: NDArray[np.float64] = np.arange(scenario.n_clients) / scenario.ramp_rate + rtt
+    return all_in_ns(connects - np.ceil(connects.max()))

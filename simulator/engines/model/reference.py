@@ -1,0 +1,462 @@
+"""The rules of a connection attempt, one event at a time: slow, and written to be read.
+
+This is the oracle that the arrays are tested against, and what runs a scenario that they cannot
+express. Events at one instant come in the order of RULES 3: an outage's start, its end, departures,
+timeouts, arrivals; arrivals by the client's number.
+"""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import partial
+
+from server_stub.admission import Decision, Desk, Job
+from server_stub.draws import Purpose, uniform
+from server_stub.outage import OutageKind, OutageWindow, on_the_network, on_the_server
+from server_stub.service import service_time
+from server_stub.wire import RAMP_EPISODE
+from simulator.core.backoff import delay, gives_up
+from simulator.core.close_codes import Kind, disposition
+from simulator.core.outcomes import NoticedBy, Outcome
+from simulator.engines.model.course import Course, CourseBook, ramp_connects
+from simulator.engines.model.instants import NEVER, in_ns
+from simulator.network import SYN_RETRY_AT
+from simulator.scenario import Cohort, Scenario
+
+
+class Rank(IntEnum):
+    """What comes first at one instant."""
+
+    OUTAGE_STARTS = 0
+    OUTAGE_ENDS = 1
+    DEPARTURE = 2
+    TIMEOUT = 3
+    ARRIVAL = 4
+
+
+@dataclass(slots=True, eq=False)
+class _Client:
+    """One client, as itself sees things."""
+
+    number: int
+    cohort: Cohort
+    connected_at: int
+    is_connected: bool = True
+    episode: int = RAMP_EPISODE
+    attempt: int = 0
+    step: int = 0
+    previous_delay: float = 0.0
+    due_at: int = 0
+    not_before: int = 0
+    dial: "_Dial | None" = None
+    """The attempt under way."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Dial(Job):
+    """One attempt, as the network and the server see it."""
+
+    client: _Client
+    episode: int
+    attempt: int
+    first_syn_at: int
+    n_syns: int = 0
+    has_left: bool = False
+    """The client has given this attempt up; the server may not know yet."""
+    is_at_the_desk: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Network:
+    """Whose paths are cut, and until when."""
+
+    names: list[str]
+    cut_until: dict[int, int] = field(default_factory=dict)
+
+    def hit(self, window: OutageWindow) -> list[int]:
+        """Indices of the cohorts that an outage cuts off."""
+        everybody = list(range(len(self.names)))
+        return everybody if window.cohort is None else [self.names.index(window.cohort)]
+
+
+class Reference:
+    """One run of a scenario."""
+
+    def __init__(self, scenario: Scenario, cohort_of: list[int]) -> None:
+        """Everybody connected, as the ramp has left them.
+
+        Args:
+            scenario: What to run.
+            cohort_of: Index of each client's cohort.
+        """
+        self._scenario = scenario
+        self._config = scenario.server
+        self._book = CourseBook()
+        self._events: list[tuple[int, int, int, int, Callable[[], None]]] = []
+        self._n_events = 0
+        self._now = 0
+        self._desk: Desk[_Dial] = Desk(scenario.server)
+        self._departure: int = NEVER
+        self._kernel: list[_Dial] = []
+        self._unheard: list[_Dial] = []
+        """Attempts given up while the server was frozen."""
+        self._down: OutageWindow | None = None
+        self._horizon = in_ns(scenario.horizon)
+        self._end = in_ns(scenario.horizon + scenario.grace)
+        self._cohort_of = cohort_of
+        self._network = _Network([cohort.name for cohort in scenario.cohorts])
+        connects = ramp_connects(scenario, cohort_of)
+        self._clients = [
+            _Client(number, scenario.cohorts[cohort_of[number]], int(connects[number]))
+            for number in range(scenario.n_clients)
+        ]
+        self._sessions: dict[tuple[int, int], _Client] = {
+            (client.number, RAMP_EPISODE): client for client in self._clients
+        }
+        """Connections that the server has, by client and by the episode that they ended."""
+
+    def run(self) -> Course:
+        """Let everything happen until the end of the observation."""
+        for window in self._scenario.windows:
+            start, end = in_ns(window.starts_at), in_ns(window.ends_at)
+            if window in on_the_server((window,)):
+                begin, finish = partial(self._go_down, window), partial(self._come_back, window)
+            else:
+                begin, finish = partial(self._cut, window, end), partial(self._heal, window)
+            self._at(start, Rank.OUTAGE_STARTS, window.index, begin)
+            self._at(end, Rank.OUTAGE_ENDS, window.index, finish)
+        self._note_levels()
+        while self._events and self._events[0][0] <= self._end:
+            self._now, _, _, _, happen = heapq.heappop(self._events)
+            happen()
+            self._accept_more()
+            if not self._events or self._events[0][:2] != (self._now, Rank.DEPARTURE):
+                self._note_levels()
+        self._now = self._end
+        for client in self._clients:
+            if client.dial is not None and client.dial.first_syn_at <= self._end:
+                self._ended(client.dial, Outcome.CANCELLED)
+        return self._book.course()
+
+    def _at(self, at: int, rank: Rank, key: int, happen: Callable[[], None]) -> None:
+        self._n_events += 1
+        heapq.heappush(self._events, (at, rank, key, self._n_events, happen))
+
+    def _note_levels(self) -> None:
+        self._book.level(
+            self._now, len(self._sessions), self._desk.backlog, self._desk.busy_workers
+        )
+
+    # Dialling
+
+    def _lose(
+        self,
+        client: _Client,
+        window: OutageWindow,
+        broke_at: int,
+        by: NoticedBy,
+        code: int = 1006,
+    ) -> None:
+        """A client notices that its connection is lost."""
+        policy = client.cohort.policy
+        uptime = self._now - client.connected_at
+        if policy.reset_after is not None and uptime >= in_ns(policy.reset_after):
+            client.step, client.previous_delay = 0, 0.0
+        client.is_connected = False
+        client.episode += 1
+        client.attempt = 0
+        self._book.loss(client.number, client.episode, window.index, broke_at, self._now, by, code)
+        verdict = disposition(code, "", client.cohort.close_codes)
+        if verdict.kind is Kind.END:
+            self._book.give_up(client.number, self._now)
+            return
+        client.not_before = self._now + in_ns(verdict.at_least)
+        self._back_off(client, self._now)
+
+    def _back_off(self, client: _Client, counted_from: int) -> None:
+        policy = client.cohort.policy
+        client.step += 1
+        if gives_up(policy, client.step):
+            self._book.give_up(client.number, self._now)
+            return
+        client.attempt += 1
+        draw = uniform(
+            self._scenario.seed, Purpose.BACKOFF, client.number, client.episode, client.attempt
+        )
+        client.previous_delay = delay(policy, client.step, draw, client.previous_delay)
+        due_at = max(counted_from + in_ns(client.previous_delay), client.not_before, self._now)
+        client.due_at = due_at
+        if due_at >= self._horizon:
+            return
+        arrives_at = due_at + in_ns(client.cohort.rtt)
+        dial = _Dial(
+            arrived_at=arrives_at,
+            service_time=0,
+            client=client,
+            episode=client.episode,
+            attempt=client.attempt,
+            first_syn_at=arrives_at,
+        )
+        client.dial = dial
+        if client.cohort.connect_timeout is not None:
+            patience_ends_at = due_at + in_ns(client.cohort.connect_timeout)
+            self._at(patience_ends_at, Rank.TIMEOUT, client.number, partial(self._time_out, dial))
+        self._at(arrives_at, Rank.ARRIVAL, client.number, partial(self._arrive, dial))
+
+    def _fail(self, dial: _Dial, outcome: Outcome, retry_after: int = 0) -> None:
+        """An attempt is over without a connection."""
+        client = dial.client
+        client.dial = None
+        self._ended(dial, outcome)
+        client.not_before = self._now + retry_after
+        from_start = client.cohort.policy.count_from == "start"
+        self._back_off(client, client.due_at if from_start else self._now)
+
+    def _ended(self, dial: _Dial, outcome: Outcome) -> None:
+        client = dial.client
+        self._book.attempt(
+            client.number, dial.episode, dial.attempt, client.due_at, self._now, outcome
+        )
+
+    def _time_out(self, dial: _Dial) -> None:
+        """Patience is over (RULES 9)."""
+        if dial.client.dial is not dial:
+            return
+        dial.has_left = True
+        heals_at = self._network.cut_until.get(self._cohort_of[dial.client.number])
+        if heals_at is not None:
+            self._at(heals_at, Rank.OUTAGE_ENDS, NEVER, partial(self._leave, dial))
+        else:
+            self._leave(dial)
+        self._fail(dial, Outcome.TIMED_OUT)
+
+    def _leave(self, dial: _Dial) -> None:
+        """The server hears that a client has left; a frozen one does so at the thaw."""
+        if self._is_frozen:
+            self._unheard.append(dial)
+        elif dial.is_at_the_desk:
+            self._desk.leave(dial, self._now)
+            self._plan_departure()
+
+    # On the way to the server
+
+    def _arrive(self, dial: _Dial) -> None:
+        """A SYN meets the path, the kernel's queue, or the server."""
+        if dial.client.dial is not dial:
+            return
+        cohort = self._cohort_of[dial.client.number]
+        if cohort in self._network.cut_until:
+            self._send_again(dial)
+        elif self._down is not None and self._down.refuse:
+            self._fail(dial, Outcome.REFUSED)
+        elif self._accepts:
+            self._request(dial)
+        elif len(self._kernel) <= self._config.listen_backlog:
+            self._kernel.append(dial)
+        else:
+            self._send_again(dial)
+
+    def _send_again(self, dial: _Dial) -> None:
+        """A SYN got no answer (RULES 8)."""
+        if dial.n_syns == len(SYN_RETRY_AT):
+            self._fail(dial, Outcome.TIMED_OUT)
+            return
+        again_at = dial.first_syn_at + in_ns(SYN_RETRY_AT[dial.n_syns])
+        dial.n_syns += 1
+        self._at(again_at, Rank.ARRIVAL, dial.client.number, partial(self._arrive, dial))
+
+    @property
+    def _is_frozen(self) -> bool:
+        return self._down is not None and self._down.kind is OutageKind.FREEZE
+
+    @property
+    def _accepts(self) -> bool:
+        """Does the server take in what the kernel's queue holds?"""
+        return self._down is None and (self._config.overflow != "drop" or self._room > 0)
+
+    @property
+    def _room(self) -> float:
+        room: float = self._desk.room
+        if self._config.max_connections is not None:
+            present = len(self._sessions) + self._desk.backlog + self._desk.busy_workers
+            room = min(room, self._config.max_connections - present)
+        return room
+
+    def _accept_more(self) -> None:
+        """Take in what the kernel's queue holds, as far as there is room."""
+        while self._kernel and self._accepts:
+            self._request(self._kernel.pop(0))
+
+    # At the server
+
+    def _request(self, dial: _Dial) -> None:
+        self._book.count(self._now, "arrivals")
+        draw = uniform(
+            self._scenario.seed,
+            Purpose.SERVICE,
+            dial.client.number,
+            dial.episode,
+            dial.attempt,
+        )
+        dial.arrived_at = self._now
+        dial.service_time = max(1, in_ns(service_time(self._config.service_time, draw)))
+        if self._room <= 0 or self._desk.arrive(dial) is Decision.OVERFLOW:
+            self._book.count(self._now, "rejected")
+            self._turn_away(dial)
+            return
+        self._book.count(self._now, "admitted")
+        dial.is_at_the_desk = True
+        if dial.has_left:
+            self._leave(dial)
+        self._plan_departure()
+
+    def _turn_away(self, dial: _Dial) -> None:
+        if dial.has_left:
+            return
+        if self._config.overflow == "reset":
+            self._fail(dial, Outcome.RESET)
+        else:
+            self._fail(dial, Outcome.REJECTED, self._retry_after)
+
+    @property
+    def _retry_after(self) -> int:
+        """Nanoseconds; a header holds whole seconds."""
+        return -(-in_ns(self._config.retry_after or 0.0) // 10**9) * 10**9
+
+    def _plan_departure(self) -> None:
+        due_at = self._desk.next_due()
+        if due_at < self._departure:
+            self._departure = int(due_at)
+            self._at(self._departure, Rank.DEPARTURE, 0, self._depart)
+
+    def _depart(self) -> None:
+        """Services end; unless they have been put off or cut short meanwhile."""
+        if self._departure == self._now:
+            self._departure = NEVER
+        for dial in self._desk.finish(self._now):
+            dial.is_at_the_desk = False
+            self._book.count(self._now, "completed")
+            if dial.abandoned:
+                self._book.count(self._now, "wasted")
+            else:
+                self._sessions[dial.client.number, dial.episode] = dial.client
+                self._answer(dial)
+        self._plan_departure()
+
+    def _answer(self, dial: _Dial) -> None:
+        """The 101 travels; along a cut path it arrives when that has healed."""
+        if dial.client.dial is not dial:
+            return
+        heals_at = self._network.cut_until.get(self._cohort_of[dial.client.number])
+        if heals_at is not None:
+            self._at(heals_at, Rank.DEPARTURE, 1, partial(self._answer, dial))
+            return
+        client = dial.client
+        client.dial = None
+        client.is_connected = True
+        client.connected_at = self._now
+        if client.cohort.policy.reset_after is None:
+            client.step, client.previous_delay = 0, 0.0
+        self._ended(dial, Outcome.CONNECTED)
+
+    # Outages of the server
+
+    def _go_down(self, window: OutageWindow) -> None:
+        self._down = window
+        self._departure = NEVER
+        if window.kind is OutageKind.FREEZE:
+            self._desk.pause(self._now)
+            for client in self._connected:
+                self._await_notice(client, window, in_ns(window.ends_at))
+        else:
+            self._disconnect_everybody(window, self._now)
+
+    @property
+    def _connected(self) -> list[_Client]:
+        return [client for client in self._clients if client.is_connected]
+
+    def _disconnect_everybody(self, window: OutageWindow, broke_at: int) -> None:
+        """Leave nobody: not in the kernel's queue, at the desk, or connected (RULES 14)."""
+        in_the_kernel, self._kernel = self._kernel, []
+        graceful = window.kind is OutageKind.GRACEFUL
+        at_the_desk = self._desk.clear()
+        for dial in at_the_desk:
+            dial.is_at_the_desk = False
+        for dial in in_the_kernel:
+            if not dial.has_left:
+                self._fail(dial, Outcome.RESET)
+        for dial in at_the_desk:
+            if not dial.has_left and graceful:
+                self._fail(dial, Outcome.REJECTED, self._retry_after)
+            elif not dial.has_left:
+                self._fail(dial, Outcome.RESET)
+        self._sessions.clear()
+        for client in self._connected:
+            if graceful:
+                self._lose(client, window, broke_at, NoticedBy.CLOSE_FRAME, window.close_code)
+            else:
+                self._lose(client, window, broke_at, NoticedBy.RESET)
+
+    def _come_back(self, window: OutageWindow) -> None:
+        self._down = None
+        if window.kind is OutageKind.FREEZE:
+            self._desk.resume(self._now)
+            if window.lost_at_thaw:
+                self._disconnect_everybody(window, in_ns(window.starts_at))
+            heard, self._unheard = self._unheard, []
+            for dial in heard:
+                self._leave(dial)
+            self._sessions = {
+                key: client
+                for key, client in self._sessions.items()
+                if client.is_connected and client.episode == key[1]
+            }
+        self._plan_departure()
+
+    # Silence
+
+    def _await_notice(self, client: _Client, window: OutageWindow, over_at: int) -> None:
+        """A client notices a silence by its heartbeat, unless it is over before (RULES 15, 19)."""
+        noticed_at = silence_noticed_at(client, self._scenario.seed, self._now)
+        if noticed_at < over_at:
+            notice = partial(self._notice, client, client.episode, window, self._now)
+            self._at(noticed_at, Rank.TIMEOUT, client.number, notice)
+
+    def _notice(self, client: _Client, episode: int, window: OutageWindow, broke_at: int) -> None:
+        if client.is_connected and client.episode == episode:
+            self._lose(client, window, broke_at, NoticedBy.HEARTBEAT)
+
+    def _cut(self, window: OutageWindow, heals_at: int) -> None:
+        hit = self._network.hit(window)
+        self._network.cut_until.update(dict.fromkeys(hit, heals_at))
+        for client in self._connected:
+            if self._cohort_of[client.number] in hit:
+                self._await_notice(client, window, heals_at)
+
+    def _heal(self, window: OutageWindow) -> None:
+        hit = self._network.hit(window)
+        for index in hit:
+            self._network.cut_until.pop(index, None)
+        self._sessions = {
+            key: client
+            for key, client in self._sessions.items()
+            if self._cohort_of[client.number] not in hit
+            or (client.is_connected and client.episode == key[1])
+            or (client.dial is not None and client.dial.episode == key[1])
+        }
+
+
+def silence_noticed_at(client: _Client, seed: int, since: int) -> int:
+    """When a connected client finds a peer dead that is silent from an instant on.
+
+    Its first ping from then on stays unanswered for the timeout; NEVER without a heartbeat.
+    """
+    beat = client.cohort.heartbeat
+    if beat is None:
+        return NEVER
+    interval = in_ns(beat.interval)
+    phase = uniform(seed, Purpose.HEARTBEAT, client.number, client.episode)
+    first = client.connected_at + in_ns(phase * beat.interval)
+    n_answered = max(0, -((first - since) // interval))
+    return first + n_answered * interval + in_ns(beat.timeout)
