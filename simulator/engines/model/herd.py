@@ -1,0 +1,206 @@
+"""The clients of a model run as arrays: where each stands, and when it tries again."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server_stub.draws import Purpose, uniforms
+from simulator.core.backoff import delays
+from simulator.core.close_codes import Kind, disposition
+from simulator.core.outcomes import NoticedBy, Outcome
+from simulator.engines.model.agenda import Clients
+from simulator.engines.model.book import Book
+from simulator.engines.model.course import ramp_connects
+from simulator.engines.model.instants import NEVER, Instants, all_in_ns, in_ns
+from simulator.scenario import Cohort, Scenario
+
+ABNORMAL_CLOSURE = 1006
+
+
+class Herd:
+    """Every client's episode, attempt and next instant; all arrays have shape (n_clients,)."""
+
+    def __init__(self, scenario: Scenario, cohort_of: NDArray[np.uint16], book: Book) -> None:
+        """Everybody connected, as the ramp has left them.
+
+        Args:
+            scenario: What the clients are like.
+            cohort_of: Index of each client's cohort.
+            book: Where attempts and losses are written down.
+        """
+        n = scenario.n_clients
+        self._seed = scenario.seed
+        self._horizon = in_ns(scenario.horizon)
+        self._cohorts = scenario.cohorts
+        self._cohort_of = cohort_of
+        self._book = book
+        self._rtts = np.array([in_ns(cohort.rtt) for cohort in scenario.cohorts])
+        self._timeouts = np.array([_patience(cohort) for cohort in scenario.cohorts])
+        self.due_at = np.full(n, NEVER, dtype=np.int64)
+        """When the next attempt starts; NEVER for a client that has none to make."""
+        self.connected_at: Instants = ramp_connects(scenario, cohort_of)
+        """When the connection opens that the client has, or is certain to get; else NEVER."""
+        self._episode = np.zeros(n, dtype=np.uint16)
+        self._attempt = np.zeros(n, dtype=np.uint32)
+        self._step = np.zeros(n, dtype=np.uint32)
+        needs_previous = any(cohort.policy.jitter == "decorrelated" for cohort in scenario.cohorts)
+        self._previous_delay = np.zeros(n if needs_previous else 0)
+
+    @property
+    def shortest_rtt(self) -> int:
+        """Nanoseconds; no attempt can follow from another's end within less."""
+        return int(self._rtts.min())
+
+    @property
+    def shortest_patience(self) -> int:
+        """Nanoseconds from an attempt's start to giving it up; NEVER if nobody does."""
+        return int(self._timeouts.min())
+
+    def arrival_of(self, clients: Clients) -> Instants:
+        """When the next attempts reach the server's host."""
+        return self.due_at[clients] + self._of_cohort(self._rtts, clients)
+
+    def patience_of(self, clients: Clients) -> Instants:
+        """When they give their attempts up if nothing has come of them."""
+        return np.minimum(self.due_at[clients] + self._of_cohort(self._timeouts, clients), NEVER)
+
+    def keys_of(self, clients: Clients) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
+        """The episode and the attempt that each is in."""
+        return self._episode[clients], self._attempt[clients]
+
+    def connected_before(self, instant: int) -> Clients:
+        """Those who are connected just before an instant."""
+        return np.flatnonzero(self.connected_at < instant)
+
+    # What happens to them
+
+    def open(self, clients: Clients, at: Instants) -> None:
+        """They get their connections."""
+        self._ended(clients, at, Outcome.CONNECTED)
+        self.due_at[clients] = NEVER
+        self.connected_at[clients] = at
+        for cohort, some in self._by_cohort(clients):
+            if cohort.policy.reset_after is None:
+                self._reset_counter(clients[some])
+
+    def fail(
+        self, clients: Clients, at: Instants, outcome: Outcome, *, retry_after: int = 0
+    ) -> None:
+        """Their attempts end without a connection; the server may want to be left alone a while.
+
+        Args:
+            clients: Shape (n,).
+            at: When, shape (n,).
+            outcome: How.
+            retry_after: Nanoseconds.
+        """
+        self._ended(clients, at, outcome)
+        self._back_off(clients, self.due_at[clients], at, at + retry_after)
+
+    def lose(
+        self, clients: Clients, at: Instants, outage: int, broke_at: int, by: NoticedBy, code: int
+    ) -> None:
+        """They notice that their connections are lost.
+
+        Args:
+            clients: Shape (n,).
+            at: When, shape (n,).
+            outage: The outage that did it.
+            broke_at: When it did.
+            by: How it showed.
+            code: Of the close frame.
+        """
+        self._episode[clients] += 1
+        self._attempt[clients] = 0
+        self._book.losses(clients, self._episode[clients], at, outage, broke_at, by, code)
+        for cohort, some in self._by_cohort(clients):
+            losers, lost_at = clients[some], at[some]
+            if cohort.policy.reset_after is not None:
+                uptime = lost_at - self.connected_at[losers]
+                self._reset_counter(losers[uptime >= in_ns(cohort.policy.reset_after)])
+            self.connected_at[losers] = NEVER
+            verdict = disposition(code, "", cohort.close_codes)
+            if verdict.kind is Kind.END:
+                self._book.give_ups(losers, lost_at)
+            else:
+                self._back_off(losers, lost_at, lost_at, lost_at + in_ns(verdict.at_least))
+
+    def _reset_counter(self, clients: Clients) -> None:
+        self._step[clients] = 0
+        if self._previous_delay.size:
+            self._previous_delay[clients] = 0.0
+
+    def _ended(self, clients: Clients, at: Instants, outcome: Outcome) -> None:
+        episode, attempt = self.keys_of(clients)
+        self._book.attempts(clients, episode, attempt, self.due_at[clients], at, outcome)
+
+    def _back_off(
+        self, clients: Clients, started_at: Instants, at: Instants, not_before: Instants
+    ) -> None:
+        """Decide when each tries again, if it does."""
+        for cohort, some in self._by_cohort(clients):
+            self._back_off_alike(
+                cohort, clients[some], started_at[some], at[some], not_before[some]
+            )
+
+    def _back_off_alike(
+        self,
+        cohort: Cohort,
+        clients: Clients,
+        started_at: Instants,
+        at: Instants,
+        not_before: Instants,
+    ) -> None:
+        policy = cohort.policy
+        step = self._step[clients] + np.uint32(1)
+        self._step[clients] = step
+        if policy.max_attempts is not None:
+            stays = step <= policy.max_attempts
+            self.due_at[clients[~stays]] = NEVER
+            self._book.give_ups(clients[~stays], at[~stays])
+            clients, step, started_at = clients[stays], step[stays], started_at[stays]
+            at, not_before = at[stays], not_before[stays]
+        attempt = self._attempt[clients] + np.uint32(1)
+        self._attempt[clients] = attempt
+        draws = uniforms(self._seed, Purpose.BACKOFF, clients, self._episode[clients], attempt)
+        if self._previous_delay.size:
+            wait = delays(policy, step, draws, self._previous_delay[clients])
+            self._previous_delay[clients] = wait
+        else:
+            wait = delays(policy, step, draws)
+        counted_from = started_at if policy.count_from == "start" else at
+        due_at = np.maximum(counted_from + all_in_ns(wait), np.maximum(not_before, at))
+        self.due_at[clients] = np.where(due_at < self._horizon, due_at, NEVER)
+
+    # Cohorts
+
+    def _of_cohort(self, values: NDArray[np.int64], clients: Clients) -> NDArray[np.int64]:
+        """A setting of each client's cohort."""
+        return values[0] if values.size == 1 else values[self._cohort_of[clients]]
+
+    def _by_cohort(
+        self, clients: Clients
+    ) -> Iterator[tuple[Cohort, "slice[None, None, None] | NDArray[np.bool_]"]]:
+        """Each cohort with the rows of its own clients, where there are any."""
+        if len(self._cohorts) == 1:
+            yield self._cohorts[0], slice(None)
+            return
+        cohort_of = self._cohort_of[clients]
+        for index, cohort in enumerate(self._cohorts):
+            some = cohort_of == index
+            if some.any():
+                yield cohort, some
+
+
+def _patience(cohort: Cohort) -> int:
+    return NEVER if cohort.connect_timeout is None else in_ns(cohort.connect_timeout)
+
+
+InBlocks = Callable[[Clients], Iterator[Clients]]
+
+
+def in_blocks(clients: Clients, size: int = 65_536) -> Iterator[Clients]:
+    """A few at a time, so that what is computed on the way stays small and close."""
+    for first in range(0, clients.size, size):
+        yield clients[first : first + size]
