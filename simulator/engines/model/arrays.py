@@ -51,7 +51,7 @@ class Arrays:
             self._windows, [*self._windows[1:], None], strict=True
         ):
             self._go_down(window)
-            self._refuse_until(in_ns(window.ends_at))
+            self._refuse_until(min(in_ns(window.ends_at), self._end + 1))
             self._serve_until(following)
         return self._book.course()
 
