@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from simulator.scenario import Scenario
 
+HORIZON_HAS_COME = "the horizon has come"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
@@ -35,7 +37,7 @@ class Ending:
     def reason(self, sample: Sample) -> str | None:
         """Why the run is over now; None while it goes on."""
         if sample.at >= self._scenario.horizon + self._scenario.grace:
-            return "the horizon has come"
+            return HORIZON_HAS_COME
         if sample.at < self._outage_ends_at or not self._scenario.windows:
             return None
         if self._everybody_settled(sample):

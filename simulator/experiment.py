@@ -28,7 +28,7 @@ from simulator.run_directory import (
 from simulator.scenario import Scenario
 from simulator.scenario_files import DEFAULT, load_scenario
 
-ENGINES = ("live", "virtual")
+ENGINES = ("live", "virtual", "model")
 """The engines that exist."""
 AS_WRITTEN = "as-written"
 """Label of a comparison's run in which every cohort keeps its own policy."""
@@ -69,7 +69,7 @@ def run(
 
     Args:
         scenario: What to run: a scenario, a TOML file or the name of a built-in one.
-        engine: How time passes: "live" or "virtual".
+        engine: How time passes: "live", "virtual" or "model".
         out: The run directory; a new one below `herd-runs` unless given.
         force: Replace an earlier run in `out`.
         watch: Told of the progress.
@@ -108,7 +108,7 @@ def compare(
     Args:
         scenario: What to run: a scenario, a TOML file or the name of a built-in one.
         policies: Policies or their names; the scenario's own `compare` list unless given.
-        engine: How time passes: "live" or "virtual".
+        engine: How time passes: "live", "virtual" or "model".
         out: The directory, which gets a run directory per policy; a new one below `herd-runs`
             unless given.
         force: Replace an earlier comparison in `out`.

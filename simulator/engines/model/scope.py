@@ -1,0 +1,79 @@
+"""What the model engine can do: which scenarios the arrays express, which the reference must run,
+and which are refused."""
+
+from collections.abc import Iterator
+
+from server_stub.outage import OutageKind
+from simulator.errors import Problem, ScenarioError
+from simulator.scenario import Scenario
+
+REFERENCE_LIMIT = 200_000
+"""Clients that the reference runs, one event at a time; beyond it would take hours."""
+
+
+def check(scenario: Scenario) -> None:
+    """Refuse what would have to be ignored.
+
+    Raises:
+        ScenarioError: With every such setting.
+    """
+    problems = [*_foreign(scenario)]
+    reason = needs_reference(scenario)
+    if reason is not None and scenario.n_clients > REFERENCE_LIMIT:
+        problems.append(
+            Problem(
+                place="n_clients",
+                value=f"{scenario.n_clients}",
+                allowed=f"at most {REFERENCE_LIMIT} with {reason}, which the model engine follows "
+                "one event at a time",
+            )
+        )
+    if problems:
+        raise ScenarioError(f"{scenario.name}, engine = 'model'", problems)
+
+
+def _foreign(scenario: Scenario) -> Iterator[Problem]:
+    for cohort in scenario.cohorts:
+        place = f"cohort {cohort.name!r}" if scenario.cohort else "client"
+        if cohort.network_monitor is not None:
+            yield _refused(f"{place}: network_monitor", "a table", '"none"')
+        if cohort.visible_share < 1:
+            yield _refused(f"{place}: visible_share", f"{cohort.visible_share:g}", "1")
+        if cohort.brake is not None:
+            yield _refused(f"{place}: brake", repr(cohort.brake), '"none"')
+        if cohort.connect_timeout is not None and cohort.connect_timeout <= cohort.rtt:
+            yield _refused(
+                f"{place}: connect_timeout", f"{cohort.connect_timeout:g}", f"more than the rtt, {cohort.rtt:g}"
+            )
+
+
+def _refused(place: str, value: str, allowed: str) -> Problem:
+    return Problem(
+        place=place, value=value, allowed=f"not modelled; allowed: {allowed}, or another engine"
+    )
+
+
+def needs_reference(scenario: Scenario) -> str | None:
+    """What of a scenario the arrays cannot express; None if there is nothing."""
+    server = scenario.server
+    if server.abandoned == "skip":
+        return "server.abandoned = 'skip'"
+    if server.overflow == "drop":
+        return "server.overflow = 'drop'"
+    if server.max_connections is not None:
+        return "server.max_connections"
+    for window in scenario.windows:
+        if window.kind not in (OutageKind.GRACEFUL, OutageKind.CRASH):
+            return f"an outage of kind = {window.kind.value!r}"
+        if not window.refuse:
+            return "an outage with refuse = false"
+    return None
+
+
+def notes(scenario: Scenario) -> Iterator[str]:
+    """What a reader of the result must know."""
+    reason = needs_reference(scenario)
+    if reason is not None:
+        yield f"followed one event at a time because of {reason}"
+    if any(cohort.sync != "none" or cohort.operation_rate for cohort in scenario.cohorts):
+        yield "operations, events and what clients fetch after a connect are not modelled"
