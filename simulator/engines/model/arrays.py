@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from server_stub.draws import Purpose, uniforms
 from server_stub.outage import OutageKind, OutageWindow, on_the_server
 from server_stub.service import service_times
-from simulator.core.outcomes import NoticedBy, Outcome
+from simulator.core.outcomes import Outcome
 from simulator.engines.model.agenda import Agenda, Clients
 from simulator.engines.model.book import Book
-from simulator.engines.model.course import Course
-from simulator.engines.model.herd import ABNORMAL_CLOSURE, Herd, in_blocks
+from simulator.engines.model.course import Course, break_of
+from simulator.engines.model.herd import Herd, in_blocks
 from simulator.engines.model.instants import NEVER, Instants, all_in_ns, in_ns
 from simulator.engines.model.queueing import Fifo
 from simulator.scenario import Scenario
@@ -47,9 +47,7 @@ class Arrays:
 
     def run(self) -> Course:
         """Let everything happen until the end of the observation."""
-        for window, following in zip(
-            self._windows, [*self._windows[1:], None], strict=True
-        ):
+        for window, following in zip(self._windows, [*self._windows[1:], None], strict=True):
             self._go_down(window)
             self._refuse_until(min(in_ns(window.ends_at), self._end + 1))
             self._serve_until(following)
@@ -60,16 +58,8 @@ class Arrays:
     def _go_down(self, window: OutageWindow) -> None:
         """Everybody loses the connection (RULES 14)."""
         start = in_ns(window.starts_at)
-        graceful = window.kind is OutageKind.GRACEFUL
         for clients in in_blocks(self._herd.connected_before(start)):
-            self._herd.lose(
-                clients,
-                np.full(clients.size, start),
-                window.index,
-                start,
-                NoticedBy.CLOSE_FRAME if graceful else NoticedBy.RESET,
-                window.close_code if graceful else ABNORMAL_CLOSURE,
-            )
+            self._herd.lose(clients, np.full(clients.size, start), break_of(window, start))
 
     def _refuse_until(self, end: int) -> None:
         """Every attempt that arrives before is refused (RULES 13)."""
@@ -87,22 +77,23 @@ class Arrays:
 
     def _serve_until(self, window: OutageWindow | None) -> None:
         """Take in every attempt that arrives before the next outage."""
-        end = NEVER if window is None else in_ns(window.starts_at)
+        end = _start_of(window)
         agenda = Agenda(_SLICES_PER_BUCKET * self._herd.shortest_rtt)
         pending = np.flatnonzero(self._herd.due_at < NEVER)
         agenda.add(pending, self._herd.arrival_of(pending))
         while (first_at := agenda.next_at()) < min(end, self._end + 1):
             until = min(first_at + self._herd.shortest_rtt, end, self._end + 1)
             clients, arrives_at = agenda.take(until)
-            self._take_in(clients, arrives_at, end, window)
+            self._take_in(clients, arrives_at, before=window)
             again = clients[self._herd.due_at[clients] < NEVER]
             agenda.add(again, self._herd.arrival_of(again))
         self._clear_the_desk(end)
 
     def _take_in(
-        self, clients: Clients, arrives_at: Instants, end: int, window: OutageWindow | None
+        self, clients: Clients, arrives_at: Instants, *, before: OutageWindow | None
     ) -> None:
         """Arrivals of one slice, in order."""
+        end = _start_of(before)
         self._book.count("arrivals", arrives_at)
         served = self._desk.serve(arrives_at, self._service_of(clients))
         turned_away = ~served.admitted
@@ -110,40 +101,39 @@ class Arrays:
             self._book.count("rejected", arrives_at[turned_away])
             self._turn_away(clients[turned_away], arrives_at[turned_away])
         clients, arrives_at = clients[served.admitted], arrives_at[served.admitted]
-        starts_at, departs_at = served.starts_at[served.admitted], served.departs_at[served.admitted]
         self._book.count("admitted", arrives_at)
-        self._book.admissions(arrives_at, served.waiting[served.admitted], starts_at[starts_at < end])
+        self._book.waiting(arrives_at, served.waiting[served.admitted])
+        starts_at = served.starts_at[served.admitted]
         begun = starts_at < end
-        self._book.busy(starts_at[begun], served.busy[served.admitted][begun])
-        self._settle(clients, starts_at, departs_at, end, window)
+        self._book.starts(starts_at[begun], served.busy[served.admitted][begun])
+        self._settle(clients, starts_at, served.departs_at[served.admitted], before=before)
 
     def _settle(
         self,
         clients: Clients,
         starts_at: Instants,
         departs_at: Instants,
-        end: int,
-        window: OutageWindow | None,
+        *,
+        before: OutageWindow | None,
     ) -> None:
-        """What becomes of those who were let in."""
+        """What becomes of those who were let in, given the outage that comes next."""
+        end = _start_of(before)
         patience = self._herd.patience_of(clients)
         completed = departs_at < end
         self._book.count("completed", departs_at[completed])
         self._book.count("wasted", departs_at[completed & (patience < departs_at)])
-        if window is not None:
+        if before is not None:
             self._in_hand.append((starts_at[~completed], departs_at[~completed]))
         connected = completed & (departs_at <= patience)
         self._herd.open(clients[connected], departs_at[connected])
         impatient = ~connected & (patience < end)
         self._herd.fail(clients[impatient], patience[impatient], Outcome.TIMED_OUT)
         cut_off = ~connected & ~impatient
-        if window is None or not cut_off.any():
+        if before is None or not cut_off.any():
             return
         at = np.full(np.count_nonzero(cut_off), end)
-        if window.kind is OutageKind.GRACEFUL:
-            self._herd.fail(
-                clients[cut_off], at, Outcome.REJECTED, retry_after=self._retry_after
-            )
+        if before.kind is OutageKind.GRACEFUL:
+            self._herd.fail(clients[cut_off], at, Outcome.REJECTED, retry_after=self._retry_after)
         else:
             self._herd.fail(clients[cut_off], at, Outcome.RESET)
 
@@ -173,3 +163,7 @@ class Arrays:
         episode, attempt = self._herd.keys_of(clients)
         draws = uniforms(self._seed, Purpose.SERVICE, clients, episode, attempt)
         return np.maximum(all_in_ns(service_times(self._config.service_time, draws)), 1)
+
+
+def _start_of(window: OutageWindow | None) -> int:
+    return NEVER if window is None else in_ns(window.starts_at)

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.core.outcomes import NoticedBy, Outcome
+from simulator.core.outcomes import Outcome
 from simulator.engines.model.agenda import Clients
 from simulator.engines.model.course import (
-    ATTEMPT_COLUMNS,
     COUNTED,
-    GIVE_UP_COLUMNS,
     INTERVAL_NS,
-    LOSS_COLUMNS,
+    Break,
     Course,
+    Ended,
+    GaveUp,
+    Noticed,
     Rows,
 )
 from simulator.engines.model.instants import Instants
@@ -43,45 +44,30 @@ class Book:
 
     # Clients
 
-    def attempts(
-        self,
-        clients: Clients,
-        episode: NDArray[np.uint16],
-        attempt: NDArray[np.uint32],
-        due_at: Instants,
-        ended_at: Instants,
-        outcome: Outcome,
-    ) -> None:
+    def attempts(self, ended: Ended, outcome: Outcome) -> None:
         """Dials are over; those after the end of the observation are cut off at it."""
-        outcomes = np.full(clients.size, outcome, dtype=np.int64)
+        outcomes = np.full(ended.client.size, outcome, dtype=np.uint8)
+        ended_at = ended.ended_at
         late = ended_at > self._end
         if late.any():
             outcomes[late] = Outcome.CANCELLED
             ended_at = np.minimum(ended_at, self._end)
-        self._rows["attempts"].append((clients, episode, attempt, due_at, ended_at, outcomes))
+        self._rows["attempts"].append(ended._replace(ended_at=ended_at, outcome=outcomes))
         if outcome is Outcome.CONNECTED:
             self._add("connects", ended_at[~late])
 
     def losses(
-        self,
-        clients: Clients,
-        episode: NDArray[np.uint16],
-        at: Instants,
-        outage: int,
-        broke_at: int,
-        by: NoticedBy,
-        code: int,
+        self, clients: Clients, episode: NDArray[np.uint16], at: Instants, broken: Break
     ) -> None:
         """Clients notice that their connections are lost."""
-        constants = [np.full(clients.size, value) for value in (outage, broke_at, by, code)]
-        which, when, how, said = constants
-        self._rows["losses"].append((clients, episode, which, when, at, how, said))
-        self._add("losses", np.full(clients.size, broke_at))
+        which, when, how, said = (np.full(clients.size, value) for value in broken)
+        self._rows["losses"].append(Noticed(clients, episode, which, when, at, how, said))
+        self._add("losses", when)
 
     def give_ups(self, clients: Clients, at: Instants) -> None:
         """Clients stop trying."""
         seen = at <= self._end
-        self._rows["give_ups"].append((clients[seen], at[seen]))
+        self._rows["give_ups"].append(GaveUp(clients[seen], at[seen]))
 
     # The server
 
@@ -89,17 +75,16 @@ class Book:
         """So many more of what the server counts, at these instants."""
         self._add(what, at[at <= self._end])
 
-    def admissions(
-        self, arrives_at: Instants, waiting: NDArray[np.int64], starts_at: Instants
-    ) -> None:
-        """Jobs come in, wait and start."""
+    def waiting(self, arrives_at: Instants, waiting: NDArray[np.int64]) -> None:
+        """How many wait just after these arrivals."""
         np.maximum.at(self._most_waiting, arrives_at // INTERVAL_NS, waiting)
-        self._add("started", starts_at[starts_at <= self._end])
 
-    def busy(self, starts_at: Instants, busy: NDArray[np.int64]) -> None:
-        """How many workers are busy just after these starts."""
+    def starts(self, starts_at: Instants, busy: NDArray[np.int64]) -> None:
+        """Services start, so many workers being busy just after that."""
         seen = starts_at <= self._end
-        np.maximum.at(self._most_busy, starts_at[seen] // INTERVAL_NS, busy[seen])
+        interval = starts_at[seen] // INTERVAL_NS
+        np.maximum.at(self._most_busy, interval, busy[seen])
+        self._add("started", starts_at[seen])
 
     def cleared(self, at: int, n_waiting: int, n_served: int) -> None:
         """Everybody at the desk is sent away."""
@@ -121,9 +106,9 @@ class Book:
         connected = self._n_clients + np.cumsum(bins["connects"] - bins["losses"])
         before = np.concatenate([[self._n_clients], connected[:-1]])
         return Course(
-            attempts=_joined(ATTEMPT_COLUMNS, self._rows["attempts"]),
-            losses=_joined(LOSS_COLUMNS, self._rows["losses"]),
-            give_ups=_joined(GIVE_UP_COLUMNS, self._rows["give_ups"]),
+            attempts=_joined(Ended._fields, self._rows["attempts"]),
+            losses=_joined(Noticed._fields, self._rows["losses"]),
+            give_ups=_joined(GaveUp._fields, self._rows["give_ups"]),
             counts={name: bins[name] for name in COUNTED},
             levels={
                 "connected": np.maximum(before + bins["connects"], connected),

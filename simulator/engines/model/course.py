@@ -3,31 +3,70 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from server_stub.outage import OutageKind, OutageWindow
 from server_stub.recorder import INTERVAL
-from simulator.core.outcomes import NoticedBy, Outcome
+from simulator.core.outcomes import NoticedBy
 from simulator.engines.model.instants import Instants, all_in_ns, in_ns
 from simulator.scenario import Scenario
 
 INTERVAL_NS = in_ns(INTERVAL)
+ABNORMAL_CLOSURE = 1006
+"""Stands for a close without a close frame."""
 COUNTED = ("arrivals", "admitted", "completed", "wasted", "rejected")
 LEVELS = ("connected", "backlog", "busy_workers")
 
-ATTEMPT_COLUMNS = ("client", "episode", "attempt", "due_at", "ended_at", "outcome")
-LOSS_COLUMNS = (
-    "client",
-    "episode",
-    "outage",
-    "broke_at",
-    "noticed_at",
-    "noticed_by",
-    "close_code",
-)
-GIVE_UP_COLUMNS = ("client", "gave_up_at")
+
+class Ended(NamedTuple):
+    """One dial is over; or an array of each, for many."""
+
+    client: Any
+    episode: Any
+    attempt: Any
+    due_at: Any
+    ended_at: Any
+    outcome: Any
+
+
+class Noticed(NamedTuple):
+    """A client notices that its connection is lost, which begins an episode; or many do."""
+
+    client: Any
+    episode: Any
+    outage: Any
+    broke_at: Any
+    noticed_at: Any
+    noticed_by: Any
+    close_code: Any
+
+
+class Break(NamedTuple):
+    """How connections come to an end."""
+
+    outage: int
+    at: int
+    """Nanoseconds."""
+    noticed_by: NoticedBy
+    close_code: int = ABNORMAL_CLOSURE
+
+
+def break_of(window: OutageWindow, at: int) -> Break:
+    """What everybody who is connected is told when an outage starts (RULES 14)."""
+    if window.kind is OutageKind.GRACEFUL:
+        return Break(window.index, at, NoticedBy.CLOSE_FRAME, window.close_code)
+    return Break(window.index, at, NoticedBy.RESET)
+
+
+class GaveUp(NamedTuple):
+    """A client stops trying; or many do."""
+
+    client: Any
+    gave_up_at: Any
+
 
 Rows = Mapping[str, NDArray[np.int64]]
 """Columns of one length by name."""
@@ -51,34 +90,23 @@ class Course:
 class CourseBook:
     """A course, written event by event."""
 
-    _attempts: list[Sequence[int]] = field(default_factory=list)
-    _losses: list[Sequence[int]] = field(default_factory=list)
-    _give_ups: list[Sequence[int]] = field(default_factory=list)
+    _attempts: list[Ended] = field(default_factory=list)
+    _losses: list[Noticed] = field(default_factory=list)
+    _give_ups: list[GaveUp] = field(default_factory=list)
     _counts: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _levels: list[tuple[int, int, int, int]] = field(default_factory=list)
 
-    def attempt(
-        self, client: int, episode: int, attempt: int, due_at: int, ended_at: int, outcome: Outcome
-    ) -> None:
+    def attempt(self, ended: Ended) -> None:
         """One dial is over."""
-        self._attempts.append((client, episode, attempt, due_at, ended_at, outcome))
+        self._attempts.append(ended)
 
-    def loss(
-        self,
-        client: int,
-        episode: int,
-        outage: int,
-        broke_at: int,
-        noticed_at: int,
-        noticed_by: NoticedBy,
-        close_code: int,
-    ) -> None:
+    def loss(self, noticed: Noticed) -> None:
         """A client notices that its connection is lost, which begins an episode."""
-        self._losses.append((client, episode, outage, broke_at, noticed_at, noticed_by, close_code))
+        self._losses.append(noticed)
 
-    def give_up(self, client: int, at: int) -> None:
+    def give_up(self, gave_up: GaveUp) -> None:
         """A client stops trying."""
-        self._give_ups.append((client, at))
+        self._give_ups.append(gave_up)
 
     def count(self, at: int, what: str) -> None:
         """One more of what the server counts."""
@@ -93,25 +121,29 @@ class CourseBook:
         counted = [max(intervals, default=0) for intervals in self._counts.values()]
         n_intervals = 1 + max([self._levels[-1][0] // INTERVAL_NS, *counted])
         return Course(
-            attempts=_columns(ATTEMPT_COLUMNS, self._attempts),
-            losses=_columns(LOSS_COLUMNS, self._losses),
-            give_ups=_columns(GIVE_UP_COLUMNS, self._give_ups),
+            attempts=_columns(Ended._fields, self._attempts),
+            losses=_columns(Noticed._fields, self._losses),
+            give_ups=_columns(GaveUp._fields, self._give_ups),
             counts={
-                name: np.bincount(np.array(self._counts[name], dtype=np.int64), minlength=n_intervals)
+                name: np.bincount(
+                    np.array(self._counts[name], dtype=np.int64), minlength=n_intervals
+                )
                 for name in COUNTED
             },
             levels=_most_in_each(np.array(self._levels, dtype=np.int64), n_intervals),
         )
 
+    def _per_interval(self, name: str, n_intervals: int) -> NDArray[np.int64]:
+        intervals = np.array(self._counts[name], dtype=np.int64)
+        return np.bincount(intervals, minlength=n_intervals)
 
-def _columns(names: Sequence[str], rows: list[Sequence[int]]) -> Rows:
+
+def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> Rows:
     table = np.array(rows, dtype=np.int64).reshape(-1, len(names))
     return dict(zip(names, table.T, strict=True))
 
 
-def _most_in_each(
-    levels: NDArray[np.int64], n_intervals: int
-) -> Mapping[str, NDArray[np.int64]]:
+def _most_in_each(levels: NDArray[np.int64], n_intervals: int) -> Mapping[str, NDArray[np.int64]]:
     """The most of each level in each interval, what it began with included.
 
     Args:

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from simulator.core.cohorts import deal_cohorts
+from simulator.ending import HORIZON_HAS_COME
 from simulator.engines.model import scope
 from simulator.engines.model.arrays import Arrays
 from simulator.engines.model.reference import Reference
 from simulator.engines.model.tables import result_of
-from simulator.ending import HORIZON_HAS_COME
 from simulator.network import SYN_RETRY_AT
 from simulator.progress import Progress, Watcher, unwatched
 from simulator.provenance import first_manifest

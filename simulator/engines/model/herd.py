@@ -1,6 +1,6 @@
 """The clients of a model run as arrays: where each stands, and when it tries again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,14 +8,12 @@ from numpy.typing import NDArray
 from server_stub.draws import Purpose, uniforms
 from simulator.core.backoff import delays
 from simulator.core.close_codes import Kind, disposition
-from simulator.core.outcomes import NoticedBy, Outcome
+from simulator.core.outcomes import Outcome
 from simulator.engines.model.agenda import Clients
 from simulator.engines.model.book import Book
-from simulator.engines.model.course import ramp_connects
+from simulator.engines.model.course import Break, Ended, ramp_connects
 from simulator.engines.model.instants import NEVER, Instants, all_in_ns, in_ns
 from simulator.scenario import Cohort, Scenario
-
-ABNORMAL_CLOSURE = 1006
 
 
 class Herd:
@@ -59,7 +57,8 @@ class Herd:
 
     def arrival_of(self, clients: Clients) -> Instants:
         """When the next attempts reach the server's host."""
-        return self.due_at[clients] + self._of_cohort(self._rtts, clients)
+        arrives_at: Instants = self.due_at[clients] + self._of_cohort(self._rtts, clients)
+        return arrives_at
 
     def patience_of(self, clients: Clients) -> Instants:
         """When they give their attempts up if nothing has come of them."""
@@ -98,29 +97,24 @@ class Herd:
         self._ended(clients, at, outcome)
         self._back_off(clients, self.due_at[clients], at, at + retry_after)
 
-    def lose(
-        self, clients: Clients, at: Instants, outage: int, broke_at: int, by: NoticedBy, code: int
-    ) -> None:
+    def lose(self, clients: Clients, at: Instants, broken: Break) -> None:
         """They notice that their connections are lost.
 
         Args:
             clients: Shape (n,).
             at: When, shape (n,).
-            outage: The outage that did it.
-            broke_at: When it did.
-            by: How it showed.
-            code: Of the close frame.
+            broken: How it came.
         """
         self._episode[clients] += 1
         self._attempt[clients] = 0
-        self._book.losses(clients, self._episode[clients], at, outage, broke_at, by, code)
+        self._book.losses(clients, self._episode[clients], at, broken)
         for cohort, some in self._by_cohort(clients):
             losers, lost_at = clients[some], at[some]
             if cohort.policy.reset_after is not None:
                 uptime = lost_at - self.connected_at[losers]
                 self._reset_counter(losers[uptime >= in_ns(cohort.policy.reset_after)])
             self.connected_at[losers] = NEVER
-            verdict = disposition(code, "", cohort.close_codes)
+            verdict = disposition(broken.close_code, "", cohort.close_codes)
             if verdict.kind is Kind.END:
                 self._book.give_ups(losers, lost_at)
             else:
@@ -133,7 +127,8 @@ class Herd:
 
     def _ended(self, clients: Clients, at: Instants, outcome: Outcome) -> None:
         episode, attempt = self.keys_of(clients)
-        self._book.attempts(clients, episode, attempt, self.due_at[clients], at, outcome)
+        ended = Ended(clients, episode, attempt, self.due_at[clients], at, outcome)
+        self._book.attempts(ended, outcome)
 
     def _back_off(
         self, clients: Clients, started_at: Instants, at: Instants, not_before: Instants
@@ -195,9 +190,6 @@ class Herd:
 
 def _patience(cohort: Cohort) -> int:
     return NEVER if cohort.connect_timeout is None else in_ns(cohort.connect_timeout)
-
-
-InBlocks = Callable[[Clients], Iterator[Clients]]
 
 
 def in_blocks(clients: Clients, size: int = 65_536) -> Iterator[Clients]:

@@ -8,8 +8,7 @@ so does the instant at which it starts. What is left is to say so for many jobs 
   started. So among the next arrivals, as long as no more than `backlog` of them are admitted, room
   depends on jobs whose start is known already.
 - *One worker.* Departures are cumulative sums and cumulative maxima of arrivals and services.
-- *Many workers.* Which of them is next depends on every job before; a heap of their instants, job by
-  job, is the fastest that was found.
+- *Many workers.* Which of them is next depends on every job before: a heap of instants, job by job.
 """
 
 import heapq
@@ -139,7 +138,11 @@ class Fifo:
             waiting=waiting,
             busy=np.zeros(known, dtype=np.int64),
         )
-        block.starts_at[jobs], block.departs_at[jobs], block.busy[jobs] = starts_at, departs_at, busy
+        block.starts_at[jobs], block.departs_at[jobs], block.busy[jobs] = (
+            starts_at,
+            departs_at,
+            busy,
+        )
         return block
 
     def _start(
@@ -160,7 +163,7 @@ class Fifo:
     def _serve_alone(self, arrives_at: Instants, takes: Instants) -> Instants:
         spent = np.cumsum(takes)
         idle_until = np.maximum.accumulate(arrives_at - (spent - takes))
-        departs_at = spent + np.maximum(idle_until, self._free[0])
+        departs_at: Instants = spent + np.maximum(idle_until, self._free[0])
         self._free = departs_at[-1:] if departs_at.size else self._free
         return departs_at
 

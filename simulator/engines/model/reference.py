@@ -13,13 +13,22 @@ from functools import partial
 
 from server_stub.admission import Decision, Desk, Job
 from server_stub.draws import Purpose, uniform
-from server_stub.outage import OutageKind, OutageWindow, on_the_network, on_the_server
+from server_stub.outage import OutageKind, OutageWindow, on_the_server
 from server_stub.service import service_time
 from server_stub.wire import RAMP_EPISODE
 from simulator.core.backoff import delay, gives_up
 from simulator.core.close_codes import Kind, disposition
 from simulator.core.outcomes import NoticedBy, Outcome
-from simulator.engines.model.course import Course, CourseBook, ramp_connects
+from simulator.engines.model.course import (
+    Break,
+    Course,
+    CourseBook,
+    Ended,
+    GaveUp,
+    Noticed,
+    break_of,
+    ramp_connects,
+)
 from simulator.engines.model.instants import NEVER, in_ns
 from simulator.network import SYN_RETRY_AT
 from simulator.scenario import Cohort, Scenario
@@ -150,14 +159,7 @@ class Reference:
 
     # Dialling
 
-    def _lose(
-        self,
-        client: _Client,
-        window: OutageWindow,
-        broke_at: int,
-        by: NoticedBy,
-        code: int = 1006,
-    ) -> None:
+    def _lose(self, client: _Client, broken: Break) -> None:
         """A client notices that its connection is lost."""
         policy = client.cohort.policy
         uptime = self._now - client.connected_at
@@ -166,10 +168,20 @@ class Reference:
         client.is_connected = False
         client.episode += 1
         client.attempt = 0
-        self._book.loss(client.number, client.episode, window.index, broke_at, self._now, by, code)
-        verdict = disposition(code, "", client.cohort.close_codes)
+        self._book.loss(
+            Noticed(
+                client.number,
+                client.episode,
+                broken.outage,
+                broken.at,
+                self._now,
+                broken.noticed_by,
+                broken.close_code,
+            )
+        )
+        verdict = disposition(broken.close_code, "", client.cohort.close_codes)
         if verdict.kind is Kind.END:
-            self._book.give_up(client.number, self._now)
+            self._book.give_up(GaveUp(client.number, self._now))
             return
         client.not_before = self._now + in_ns(verdict.at_least)
         self._back_off(client, self._now)
@@ -178,7 +190,7 @@ class Reference:
         policy = client.cohort.policy
         client.step += 1
         if gives_up(policy, client.step):
-            self._book.give_up(client.number, self._now)
+            self._book.give_up(GaveUp(client.number, self._now))
             return
         client.attempt += 1
         draw = uniform(
@@ -216,7 +228,7 @@ class Reference:
     def _ended(self, dial: _Dial, outcome: Outcome) -> None:
         client = dial.client
         self._book.attempt(
-            client.number, dial.episode, dial.attempt, client.due_at, self._now, outcome
+            Ended(client.number, dial.episode, dial.attempt, client.due_at, self._now, outcome)
         )
 
     def _time_out(self, dial: _Dial) -> None:
@@ -393,10 +405,7 @@ class Reference:
                 self._fail(dial, Outcome.RESET)
         self._sessions.clear()
         for client in self._connected:
-            if graceful:
-                self._lose(client, window, broke_at, NoticedBy.CLOSE_FRAME, window.close_code)
-            else:
-                self._lose(client, window, broke_at, NoticedBy.RESET)
+            self._lose(client, break_of(window, broke_at))
 
     def _come_back(self, window: OutageWindow) -> None:
         self._down = None
@@ -425,7 +434,7 @@ class Reference:
 
     def _notice(self, client: _Client, episode: int, window: OutageWindow, broke_at: int) -> None:
         if client.is_connected and client.episode == episode:
-            self._lose(client, window, broke_at, NoticedBy.HEARTBEAT)
+            self._lose(client, Break(window.index, broke_at, NoticedBy.HEARTBEAT))
 
     def _cut(self, window: OutageWindow, heals_at: int) -> None:
         hit = self._network.hit(window)

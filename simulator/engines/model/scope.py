@@ -1,5 +1,4 @@
-"""What the model engine can do: which scenarios the arrays express, which the reference must run,
-and which are refused."""
+"""What the model engine does with arrays, what one event at a time, and what it refuses."""
 
 from collections.abc import Iterator
 
@@ -43,7 +42,9 @@ def _foreign(scenario: Scenario) -> Iterator[Problem]:
             yield _refused(f"{place}: brake", repr(cohort.brake), '"none"')
         if cohort.connect_timeout is not None and cohort.connect_timeout <= cohort.rtt:
             yield _refused(
-                f"{place}: connect_timeout", f"{cohort.connect_timeout:g}", f"more than the rtt, {cohort.rtt:g}"
+                f"{place}: connect_timeout",
+                f"{cohort.connect_timeout:g}",
+                f"more than the rtt, {cohort.rtt:g}",
             )
 
 

@@ -53,7 +53,7 @@ def _disconnects(course: Course, scenario: Scenario) -> Columns:
     causes = np.zeros(1 + max((window.index for window in scenario.windows), default=0), np.uint8)
     for window in scenario.windows:
         causes[window.index] = Cause[window.kind.name]
-    table = {
+    table: dict[str, NDArray[Any]] = {
         **columns,
         "episode": columns["episode"].astype(np.uint32),
         "broke_at": in_seconds(columns["broke_at"]),
@@ -64,7 +64,8 @@ def _disconnects(course: Course, scenario: Scenario) -> Columns:
 
 
 def _attempts(course: Course, disconnects: Columns, cohort_of: NDArray[np.uint16]) -> Columns:
-    columns = {**course.attempts, "episode": course.attempts["episode"].astype(np.uint32)}
+    columns: dict[str, NDArray[Any]] = dict(course.attempts)
+    columns["episode"] = columns["episode"].astype(np.uint32)
     started_at = in_seconds(columns["due_at"])
     row = find(episode_keys(columns), episode_keys(disconnects))
     table = {

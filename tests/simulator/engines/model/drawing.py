@@ -13,6 +13,7 @@ coarse = st.sampled_from([0.1, 0.25, 0.5, 1.0, 1.5, 2.0])
 
 @st.composite
 def policies(draw):
+    """Every growth and most kinds of jitter."""
     growth = draw(st.sampled_from(["constant", "linear", "exponential"]))
     jitter = draw(st.sampled_from(["none", "none", "full", "equal", "decorrelated"]))
     base = draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]))
@@ -32,6 +33,7 @@ def policies(draw):
 
 @st.composite
 def cohorts(draw, name, share):
+    """Patient ones and others."""
     return Cohort(
         name=name,
         share=share,
@@ -47,6 +49,7 @@ def cohorts(draw, name, share):
 
 @st.composite
 def servers(draw, **fixed):
+    """Slow ones, with few places."""
     return ServerConfig(
         workers=draw(st.integers(1, 3)),
         backlog=draw(st.sampled_from([0, 1, 2, 5, 33, 400])),

@@ -12,16 +12,19 @@ from tests.simulator.engines.model.drawing import storms
 
 
 def courses(scenario):
+    """By the reference, and by the arrays."""
     shares = [cohort.share for cohort in scenario.cohorts]
     cohort_of = deal_cohorts(scenario.seed, shares, scenario.n_clients)
     return Reference(scenario, cohort_of.tolist()).run(), Arrays(scenario, cohort_of).run()
 
 
 def rows(columns):
+    """A table's rows, in an order of their own."""
     return sorted(zip(*(values.tolist() for values in columns.values()), strict=True))
 
 
 def assert_alike(scenario):
+    """Both ways give the same tables."""
     expected, found = courses(scenario)
     for table in ("attempts", "losses", "give_ups"):
         assert rows(getattr(found, table)) == rows(getattr(expected, table)), table

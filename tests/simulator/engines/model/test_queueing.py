@@ -1,5 +1,7 @@
 """Whole arrays of jobs against the stub's own desk, which takes them one at a time."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -46,12 +48,13 @@ def _busy_just_after(seen, starts, index):
 
 
 def by_the_array(workers, backlog, arrivals, cuts):
+    """The same, with the arrivals handed over in pieces."""
     fifo = Fifo(workers, backlog)
     at = np.array([at for at, _ in arrivals], dtype=np.int64)
     takes = np.array([takes for _, takes in arrivals], dtype=np.int64)
     seen = []
     bounds = [0, *sorted(min(cut, at.size) for cut in cuts), at.size]
-    for first, last in zip(bounds, bounds[1:], strict=False):
+    for first, last in pairwise(bounds):
         seen += zip(
             *(column.tolist() for column in fifo.serve(at[first:last], takes[first:last])),
             strict=True,
