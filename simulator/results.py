@@ -88,10 +88,45 @@ CLIENTS = Schema(
 )
 """Counts are over the whole run, the ramp included."""
 
+EPISODES = Schema(
+    name="episodes",
+    columns=(
+        _CLIENT,
+        _COHORT,
+        _EPISODE,
+        _OUTAGE,
+        Column(name="broke_at", dtype="f8", unit="s", meaning=f"when the connection broke, {_AT}"),
+        Column(name="noticed_at", dtype="f8", unit="s", meaning=f"when the client knew, {_AT}"),
+        Column(
+            name="recovered_at",
+            dtype="f8",
+            unit="s",
+            meaning=f"when it was connected again, {_AT}; infinite if it never was",
+        ),
+        Column(name="n_attempts", dtype="u4", meaning="dials that it took; 0 if it did not recover"),
+    ),
+)
+"""What a run with too many attempts for a table keeps of each way back."""
+
+RATES = Schema(
+    name="rates",
+    columns=(
+        Column(name="at", dtype="f8", unit="s", meaning=f"start of the 10 ms interval, {_AT}"),
+        _OUTAGE,
+        _COHORT,
+        Column(name="outcome", dtype="u1", meaning="how they ended", labels=labels(Outcome)),
+        Column(name="n", dtype="u4", meaning="attempts started in the interval"),
+    ),
+)
+"""And how many attempts there were."""
+
 TABLES = {
     schema.name: schema for schema in (ATTEMPTS, DISCONNECTS, CLIENTS, OUTAGES, SERVER, SERVICES)
 }
 """The tables of a result by name."""
+
+DIGEST = {schema.name: schema for schema in (EPISODES, RATES)}
+"""The tables that stand in for `attempts` and `disconnects` in a result that has neither."""
 
 
 class Thresholds(BaseModel):
@@ -139,7 +174,17 @@ class Manifest(BaseModel):
     ended_because: str = ""
     n_workers: int = 0
     """Client processes."""
+    attempts_recorded: bool = True
+    """Is every attempt on record, or were there too many, and `rates` and `episodes` tell of them?"""
     notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Digest:
+    """What is left of attempts and losses that were too many to be kept one by one."""
+
+    episodes: Columns
+    rates: Columns
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -154,9 +199,14 @@ class RunResult:
     outages: Columns
     server: Columns
     services: Columns
+    digest: Digest | None = None
+    """In place of the `attempts` and `disconnects` tables, which then are empty."""
 
     def table(self, name: str) -> Columns:
         """The columns of a table by its name."""
+        if self.digest is not None and name in DIGEST:
+            of_digest: Columns = getattr(self.digest, name)
+            return of_digest
         if name not in TABLES:
             raise UnknownNameError("table", name, TABLES)
         columns: Columns = getattr(self, name)
@@ -192,9 +242,9 @@ def table_schema(name: str, scenario: Scenario) -> Schema:
     names = tuple(cohort.name for cohort in scenario.cohorts)
     columns = tuple(
         dataclasses.replace(column, labels=names) if column.name == "cohort" else column
-        for column in TABLES[name].columns
+        for column in (TABLES | DIGEST)[name].columns
     )
-    return dataclasses.replace(TABLES[name], columns=columns)
+    return dataclasses.replace((TABLES | DIGEST)[name], columns=columns)
 
 
 def as_table(schema: Schema, columns: Mapping[str, NDArray[Any]]) -> Columns:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server_stub.outage import OutageKind
+from server_stub.tables import Columns
 from simulator.core.outcomes import Outcome
 from simulator.metrics.episodes import Mask
 from simulator.metrics.percentiles import rank
@@ -128,16 +129,41 @@ class Changes:
 
 def changes_of(result: RunResult) -> Changes:
     """The connections made and broken in a run, the ramp's included."""
+    if result.digest is not None:
+        return _digested_changes(result.digest.episodes, result.clients["client"].size)
     attempts, losses = result.attempts, result.disconnects
     made = attempts["outcome"] == Outcome.CONNECTED
-    client = np.append(attempts["client"][made], losses["client"])
-    at = np.append(attempts["ended_at"][made], losses["broke_at"])
-    step = np.ones(at.size, dtype=np.int8)
-    step[np.count_nonzero(made) :] = -1
-    order = np.argsort(at, kind="stable")
     at_first = np.ones(result.clients["client"].size, dtype=np.bool_)
     at_first[attempts["client"][made & (attempts["episode"] == 0)]] = False
-    return Changes(client=client[order], at=at[order], step=step[order], at_first=at_first)
+    return _in_order(
+        (attempts["client"][made], attempts["ended_at"][made]),
+        (losses["client"], losses["broke_at"]),
+        at_first=at_first,
+    )
+
+
+def _digested_changes(episodes: Columns, n_clients: int) -> Changes:
+    made = np.isfinite(episodes["recovered_at"])
+    return _in_order(
+        (episodes["client"][made], episodes["recovered_at"][made]),
+        (episodes["client"], episodes["broke_at"]),
+        at_first=np.ones(n_clients, dtype=np.bool_),
+    )
+
+
+def _in_order(
+    made: tuple[NDArray[np.uint32], NDArray[np.float64]],
+    broken: tuple[NDArray[np.uint32], NDArray[np.float64]],
+    *,
+    at_first: Mask,
+) -> Changes:
+    """Connections made and broken, each as clients and instants."""
+    at = np.append(made[1], broken[1])
+    step = np.ones(at.size, dtype=np.int8)
+    step[made[1].size :] = -1
+    order = np.argsort(at, kind="stable")
+    client = np.append(made[0], broken[0])[order]
+    return Changes(client=client, at=at[order], step=step[order], at_first=at_first)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

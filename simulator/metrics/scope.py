@@ -7,16 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server_stub.tables import SERVER, Columns
-from simulator.core.outcomes import Outcome
 from simulator.metrics.accounts import NO_ACCOUNTS, Accounts, accounts_of
 from simulator.metrics.collapse import metastable
 from simulator.metrics.episodes import (
     Episodes,
     Mask,
-    attempts_of,
     end_of_observation,
     episodes_of,
 )
+from simulator.metrics.load import Load, load_of
 from simulator.metrics.recovery import (
     Changes,
     Recovery,
@@ -34,7 +33,7 @@ class Scope:
     """The records that metrics are computed from; the ramp is in none of them."""
 
     n_clients: int
-    attempts: Columns
+    load: Load
     episodes: Episodes
     recoveries: tuple[Recovery, ...]
     """One per outage."""
@@ -54,10 +53,8 @@ class Scope:
 
     @property
     def connects_at(self) -> NDArray[np.float64]:
-        """When attempts got through, in any order."""
-        connected = self.attempts["outcome"] == Outcome.CONNECTED
-        instants: NDArray[np.float64] = self.attempts["ended_at"][connected]
-        return instants
+        """When clients got through again, in any order."""
+        return self.episodes.recovered_at[self.episodes.recovered]
 
 
 class Observation:
@@ -81,7 +78,7 @@ class Observation:
         return {
             str(span.outage): dataclasses.replace(
                 self.whole,
-                attempts=select(self.whole.attempts, self.whole.attempts["outage"] == span.outage),
+                load=self.whole.load.of_outage(span.outage),
                 episodes=self.whole.episodes.where(self.whole.episodes.outage == span.outage),
                 recoveries=(recovery,),
                 server=_between(self.whole.server, span.starts_at, span.next_starts_at),
@@ -104,7 +101,7 @@ class Observation:
         return dataclasses.replace(
             self.whole,
             n_clients=int(np.count_nonzero(members)),
-            attempts=select(self.whole.attempts, self.whole.attempts["cohort"] == index),
+            load=self.whole.load.of_cohort(index),
             episodes=self.whole.episodes.where(self.whole.episodes.cohort == index),
             recoveries=self._recoveries(members),
             server=SERVER.empty(),
@@ -117,7 +114,7 @@ class Observation:
         everybody = np.ones(result.clients["client"].size, dtype=np.bool_)
         scope = Scope(
             n_clients=everybody.size,
-            attempts=attempts_of(result, self._end),
+            load=load_of(result, self._end),
             episodes=episodes_of(result, self._end),
             recoveries=self._recoveries(everybody),
             server=select(result.server, result.server["at"] >= 0),
@@ -153,6 +150,8 @@ class Observation:
         touched = span.touches(self._result.clients["cohort"])
         affected = touched & ~self._changes.connected_before(span.starts_at)
         losses = self._result.disconnects
+        if self._result.digest is not None:
+            losses = self._result.digest.episodes
         affected[losses["client"][losses["outage"] == span.outage]] = True
         return affected
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from simulator.engines.model.instants import NEVER, Instants
 
-Clients = NDArray[np.int64]
+Clients = NDArray[np.integer]
 """Numbers of clients."""
 
 
@@ -27,7 +27,7 @@ class Agenda:
         """Numbers of the buckets that are not opened yet, as a heap."""
         self._ends_at = -NEVER
         """End of the bucket that is open."""
-        self._clients: Clients = np.empty(0, dtype=np.int64)
+        self._clients: Clients = np.empty(0, dtype=np.uint32)
         self._arrives_at: Instants = np.empty(0, dtype=np.int64)
 
     def add(self, clients: Clients, arrives_at: Instants) -> None:
@@ -54,7 +54,10 @@ class Agenda:
         for number, start, end in zip(bucket[starts].tolist(), starts.tolist(), ends, strict=True):
             if number not in self._buckets:
                 heapq.heappush(self._ahead, number)
-            self._buckets[number].append((clients[start:end], arrives_at[start:end]))
+            # Copies: a part of an array would keep the whole of it alive.
+            self._buckets[number].append(
+                (clients[start:end].astype(np.uint32), arrives_at[start:end].copy())
+            )
 
     def next_at(self) -> int:
         """When the next client arrives; NEVER if none is expected."""

@@ -28,18 +28,21 @@ _SLICES_PER_BUCKET = 16
 class Arrays:
     """One run of a scenario."""
 
-    def __init__(self, scenario: Scenario, cohort_of: NDArray[np.uint16]) -> None:
+    def __init__(
+        self, scenario: Scenario, cohort_of: NDArray[np.uint16], *, keep_attempts: bool = True
+    ) -> None:
         """Everybody connected, as the ramp has left them.
 
         Args:
             scenario: What to run.
             cohort_of: Index of each client's cohort, shape (n_clients,).
+            keep_attempts: Write down every attempt, or only how many there were.
         """
         self._seed = scenario.seed
         self._config = scenario.server
         self._end = in_ns(scenario.horizon + scenario.grace)
         self._windows = on_the_server(scenario.windows)
-        self._book = Book(self._end, scenario.n_clients)
+        self._book = Book(scenario, cohort_of, keep_attempts=keep_attempts)
         self._herd = Herd(scenario, cohort_of, self._book)
         self._desk = Fifo(scenario.server.workers, scenario.server.backlog)
         self._in_hand: list[tuple[Instants, Instants]] = []
@@ -58,19 +61,19 @@ class Arrays:
     def _go_down(self, window: OutageWindow) -> None:
         """Everybody loses the connection (RULES 14)."""
         start = in_ns(window.starts_at)
-        for clients in in_blocks(self._herd.connected_before(start)):
+        for block in in_blocks(self._herd.size):
+            clients = block[self._herd.connected_at[block] < start]
             self._herd.lose(clients, np.full(clients.size, start), break_of(window, start))
 
     def _refuse_until(self, end: int) -> None:
         """Every attempt that arrives before is refused (RULES 13)."""
-        for block in in_blocks(np.arange(self._herd.due_at.size)):
-            clients = block
+        for clients in in_blocks(self._herd.size):
             while True:
                 arrives_at = self._herd.arrival_of(clients)
                 soon = arrives_at < end
                 if not soon.any():
                     break
-                clients = clients[soon]
+                clients = clients[soon]  # noqa: PLW2901 - those of the block that are left
                 self._herd.fail(clients, arrives_at[soon], Outcome.REFUSED)
 
     # Up
@@ -79,8 +82,9 @@ class Arrays:
         """Take in every attempt that arrives before the next outage."""
         end = _start_of(window)
         agenda = Agenda(_SLICES_PER_BUCKET * self._herd.shortest_rtt)
-        pending = np.flatnonzero(self._herd.due_at < NEVER)
-        agenda.add(pending, self._herd.arrival_of(pending))
+        for block in in_blocks(self._herd.size):
+            pending = block[self._herd.due_at[block] < NEVER]
+            agenda.add(pending, self._herd.arrival_of(pending))
         while (first_at := agenda.next_at()) < min(end, self._end + 1):
             until = min(first_at + self._herd.shortest_rtt, end, self._end + 1)
             clients, arrives_at = agenda.take(until)

@@ -1,7 +1,7 @@
 """A course written down as arrays, many attempts at a time."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,28 +14,44 @@ from simulator.engines.model.course import (
     INTERVAL_NS,
     Break,
     Course,
+    CourseDigest,
     Ended,
     GaveUp,
     Noticed,
-    Rows,
+    RateKey,
+    Recovered,
+    joined,
+    narrow,
+    only,
 )
-from simulator.engines.model.instants import Instants
+from simulator.engines.model.instants import Instants, in_ns
+from simulator.scenario import Scenario
+
+Rows = NDArray[np.bool_] | slice
 
 
 class Book:
     """Attempts, losses and the server's counts up to the end of the observation."""
 
-    def __init__(self, end: int, n_clients: int) -> None:
+    def __init__(
+        self, scenario: Scenario, cohort_of: NDArray[np.uint16], *, keep_attempts: bool
+    ) -> None:
         """Nothing has happened.
 
         Args:
-            end: Nanoseconds; what happens later is not written down.
-            n_clients: Connected at first.
+            scenario: What is run.
+            cohort_of: Index of each client's cohort, shape (n_clients,).
+            keep_attempts: Write down every attempt, or only those that got through and how many
+                there were.
         """
-        self._end = end
+        self._end = end = in_ns(scenario.horizon + scenario.grace)
+        self._cohort_of = cohort_of
+        self._n_cohorts = len(scenario.cohorts)
+        self._keep_attempts = keep_attempts
         self._n_intervals = end // INTERVAL_NS + 1
-        self._n_clients = n_clients
-        self._rows: dict[str, list[Sequence[Any]]] = defaultdict(list)
+        self._n_clients = scenario.n_clients
+        self._rates: dict[RateKey, NDArray[np.int64]] = defaultdict(self._no_counts)
+        self._rows: dict[str, list[Any]] = defaultdict(list)
         self._bins: dict[str, NDArray[np.int64]] = defaultdict(self._no_counts)
         self._most_waiting, self._most_busy = self._no_counts(), self._no_counts()
 
@@ -44,30 +60,61 @@ class Book:
 
     # Clients
 
-    def attempts(self, ended: Ended, outcome: Outcome) -> None:
-        """Dials are over; those after the end of the observation are cut off at it."""
-        outcomes = np.full(ended.client.size, outcome, dtype=np.uint8)
-        ended_at = ended.ended_at
-        late = ended_at > self._end
+    def attempts(self, ended: Ended, outcome: Outcome, outage: NDArray[np.int16]) -> None:
+        """Dials are over; those after the end of the observation are cut off at it.
+
+        Args:
+            ended: The dials.
+            outcome: How they ended.
+            outage: Which one began the episode of each.
+        """
+        late = ended.ended_at > self._end
         if late.any():
-            outcomes[late] = Outcome.CANCELLED
-            ended_at = np.minimum(ended_at, self._end)
-        self._rows["attempts"].append(ended._replace(ended_at=ended_at, outcome=outcomes))
+            cut_off = only(ended, late)._replace(ended_at=self._end)
+            self._attempts(cut_off, Outcome.CANCELLED, outage[late])
+            ended, outage = only(ended, ~late), outage[~late]
+        self._attempts(ended, outcome, outage)
         if outcome is Outcome.CONNECTED:
-            self._add("connects", ended_at[~late])
+            self._add("connects", ended.ended_at)
+
+    def _attempts(self, ended: Ended, outcome: Outcome, outage: NDArray[np.int16]) -> None:
+        if self._keep_attempts:
+            self._rows["attempts"].append(narrow(ended._replace(outcome=outcome)))
+            return
+        for (of_outage, cohort), some in self._groups(ended.client, outage):
+            counts = np.bincount(ended.due_at[some] // INTERVAL_NS)
+            self._rates[of_outage, cohort, int(outcome)][: counts.size] += counts
+        if outcome is Outcome.CONNECTED:
+            recovered = Recovered(ended.client, ended.episode, ended.attempt, ended.ended_at)
+            self._rows["recovered"].append(narrow(recovered))
+
+    def _groups(
+        self, clients: Clients, outage: NDArray[np.int16]
+    ) -> Iterator[tuple[tuple[int, int], Rows]]:
+        """Clients by the outage that began their episode and by their cohort."""
+        if not clients.size:
+            return
+        if self._n_cohorts == 1 and (outage == outage[0]).all():
+            yield (int(outage[0]), 0), slice(None)
+            return
+        keys = outage.astype(np.int64) * self._n_cohorts + self._cohort_of[clients]
+        for key in np.unique(keys).tolist():
+            yield divmod(key, self._n_cohorts), keys == key
 
     def losses(
         self, clients: Clients, episode: NDArray[np.uint16], at: Instants, broken: Break
     ) -> None:
         """Clients notice that their connections are lost."""
-        which, when, how, said = (np.full(clients.size, value) for value in broken)
-        self._rows["losses"].append(Noticed(clients, episode, which, when, at, how, said))
-        self._add("losses", when)
+        noticed = Noticed(
+            clients, episode, broken.outage, broken.at, at, broken.noticed_by, broken.close_code
+        )
+        self._rows["losses"].append(narrow(noticed))
+        self._add("losses", np.full(clients.size, broken.at))
 
     def give_ups(self, clients: Clients, at: Instants) -> None:
         """Clients stop trying."""
         seen = at <= self._end
-        self._rows["give_ups"].append(GaveUp(clients[seen], at[seen]))
+        self._rows["give_ups"].append(narrow(GaveUp(clients[seen], at[seen])))
 
     # The server
 
@@ -106,9 +153,14 @@ class Book:
         connected = self._n_clients + np.cumsum(bins["connects"] - bins["losses"])
         before = np.concatenate([[self._n_clients], connected[:-1]])
         return Course(
-            attempts=_joined(Ended._fields, self._rows["attempts"]),
-            losses=_joined(Noticed._fields, self._rows["losses"]),
-            give_ups=_joined(GaveUp._fields, self._rows["give_ups"]),
+            attempts=joined(Ended._fields, self._rows["attempts"]),
+            losses=joined(Noticed._fields, self._rows["losses"]),
+            give_ups=joined(GaveUp._fields, self._rows["give_ups"]),
+            digest=None
+            if self._keep_attempts
+            else CourseDigest(
+                recovered=joined(Recovered._fields, self._rows["recovered"]), rates=self._rates
+            ),
             counts={name: bins[name] for name in COUNTED},
             levels={
                 "connected": np.maximum(before + bins["connects"], connected),
@@ -121,13 +173,3 @@ class Book:
 def _before(levels: NDArray[np.int64]) -> NDArray[np.int64]:
     """What each interval began with, given what each ended with."""
     return np.concatenate([[0], levels[:-1]])
-
-
-def _joined(names: Sequence[str], pieces: list[Sequence[Any]]) -> Rows:
-    columns: Mapping[str, NDArray[np.int64]] = {
-        name: np.concatenate([piece[index] for piece in pieces]).astype(np.int64)
-        if pieces
-        else np.empty(0, dtype=np.int64)
-        for index, name in enumerate(names)
-    }
-    return columns

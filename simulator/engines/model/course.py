@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,22 +68,91 @@ class GaveUp(NamedTuple):
     gave_up_at: Any
 
 
-Rows = Mapping[str, NDArray[np.int64]]
+class Recovered(NamedTuple):
+    """Clients get their connections; all that is kept of their attempts in a digest."""
+
+    client: Any
+    episode: Any
+    n_attempts: Any
+    recovered_at: Any
+
+
+AnyRow = TypeVar("AnyRow", Ended, Noticed, GaveUp, Recovered)
+Table = Mapping[str, NDArray[Any]]
 """Columns of one length by name."""
+
+DTYPES: Mapping[str, str] = {
+    "client": "u4",
+    "episode": "u2",
+    "attempt": "u4",
+    "n_attempts": "u4",
+    "outcome": "u1",
+    "outage": "i2",
+    "noticed_by": "u1",
+    "close_code": "u2",
+    "due_at": "i8",
+    "ended_at": "i8",
+    "broke_at": "i8",
+    "noticed_at": "i8",
+    "recovered_at": "i8",
+    "gave_up_at": "i8",
+}
+"""The smallest that holds each column."""
+
+
+def narrow(rows: AnyRow) -> AnyRow:
+    """Arrays in the types of their columns; a constant takes no room."""
+    shape = np.shape(rows[0])
+    return rows._make(
+        np.broadcast_to(np.asarray(values, dtype=DTYPES[name]), shape)
+        for name, values in zip(rows._fields, rows, strict=True)
+    )
+
+
+def only(rows: AnyRow, chosen: NDArray[np.bool_]) -> AnyRow:
+    """Some rows of arrays; a constant holds for them, too."""
+    return rows._make(
+        values[chosen] if isinstance(values, np.ndarray) else values for values in rows
+    )
+
+
+def joined(names: Sequence[str], pieces: Sequence[Sequence[Any]]) -> Table:
+    """The columns of many pieces, one after the other."""
+    return {
+        name: np.concatenate([piece[index] for piece in pieces])
+        if pieces
+        else np.empty(0, dtype=DTYPES[name])
+        for index, name in enumerate(names)
+    }
+
+
+RateKey = tuple[int, int, int]
+"""Outage, cohort and outcome."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class CourseDigest:
+    """What is kept of attempts that are too many."""
+
+    recovered: Table
+    rates: Mapping[RateKey, NDArray[np.int64]]
+    """Attempts started per interval."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Course:
     """One run; instants in nanoseconds after t = 0."""
 
-    attempts: Rows
+    attempts: Table
     """In no particular order."""
-    losses: Rows
-    give_ups: Rows
+    losses: Table
+    give_ups: Table
     counts: Mapping[str, NDArray[np.int64]]
     """By what was counted, per interval from t = 0 on; all of one length."""
     levels: Mapping[str, NDArray[np.int64]]
     """The most in each interval."""
+    digest: CourseDigest | None = None
+    """In place of attempts that were not kept."""
 
 
 @dataclass(slots=True, eq=False)
@@ -138,9 +207,9 @@ class CourseBook:
         return np.bincount(intervals, minlength=n_intervals)
 
 
-def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> Rows:
-    table = np.array(rows, dtype=np.int64).reshape(-1, len(names))
-    return dict(zip(names, table.T, strict=True))
+def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> Table:
+    columns = np.array(rows, dtype=np.int64).reshape(-1, len(names)).T
+    return {name: column.astype(DTYPES[name]) for name, column in zip(names, columns, strict=True)}
 
 
 def _most_in_each(levels: NDArray[np.int64], n_intervals: int) -> Mapping[str, NDArray[np.int64]]:

@@ -40,10 +40,17 @@ class Herd:
         self.connected_at: Instants = ramp_connects(scenario, cohort_of)
         """When the connection opens that the client has, or is certain to get; else NEVER."""
         self._episode = np.zeros(n, dtype=np.uint16)
+        self._outage = np.full(n, -1, dtype=np.int16)
+        """The outage that began the episode."""
         self._attempt = np.zeros(n, dtype=np.uint32)
         self._step = np.zeros(n, dtype=np.uint32)
         needs_previous = any(cohort.policy.jitter == "decorrelated" for cohort in scenario.cohorts)
         self._previous_delay = np.zeros(n if needs_previous else 0)
+
+    @property
+    def size(self) -> int:
+        """How many clients there are."""
+        return self.due_at.size
 
     @property
     def shortest_rtt(self) -> int:
@@ -67,10 +74,6 @@ class Herd:
     def keys_of(self, clients: Clients) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
         """The episode and the attempt that each is in."""
         return self._episode[clients], self._attempt[clients]
-
-    def connected_before(self, instant: int) -> Clients:
-        """Those who are connected just before an instant."""
-        return np.flatnonzero(self.connected_at < instant)
 
     # What happens to them
 
@@ -107,6 +110,7 @@ class Herd:
         """
         self._episode[clients] += 1
         self._attempt[clients] = 0
+        self._outage[clients] = broken.outage
         self._book.losses(clients, self._episode[clients], at, broken)
         for cohort, some in self._by_cohort(clients):
             losers, lost_at = clients[some], at[some]
@@ -128,7 +132,7 @@ class Herd:
     def _ended(self, clients: Clients, at: Instants, outcome: Outcome) -> None:
         episode, attempt = self.keys_of(clients)
         ended = Ended(clients, episode, attempt, self.due_at[clients], at, outcome)
-        self._book.attempts(ended, outcome)
+        self._book.attempts(ended, outcome, self._outage[clients])
 
     def _back_off(
         self, clients: Clients, started_at: Instants, at: Instants, not_before: Instants
@@ -192,7 +196,7 @@ def _patience(cohort: Cohort) -> int:
     return NEVER if cohort.connect_timeout is None else in_ns(cohort.connect_timeout)
 
 
-def in_blocks(clients: Clients, size: int = 65_536) -> Iterator[Clients]:
-    """A few at a time, so that what is computed on the way stays small and close."""
-    for first in range(0, clients.size, size):
-        yield clients[first : first + size]
+def in_blocks(n_clients: int, size: int = 65_536) -> Iterator[Clients]:
+    """All clients, some at a time, so that what is computed on the way stays small and close."""
+    for first in range(0, n_clients, size):
+        yield np.arange(first, min(first + size, n_clients), dtype=np.uint32)
