@@ -24,7 +24,7 @@ _PANEL_HEIGHT = 2.7
 def draw_comparison(
     results: Mapping[str, RunResult], directory: Path, *, format: str = "png"
 ) -> list[Path]:
-    """Write the figures of a comparison: storm, recovery, raster, states.
+    """Write the figures of a comparison: storm and recovery; raster and states need every attempt.
 
     Args:
         results: By policy; one at least.
@@ -37,9 +37,10 @@ def draw_comparison(
     figures = {
         "storm": plot_storm(results).figure,
         "recovery": plot_recovery(results).figure,
-        "raster": _side_by_side(results, plot_raster, raster.HEADING),
-        "states": _side_by_side(results, plot_states, states.HEADING),
     }
+    if all(result.manifest.attempts_recorded for result in results.values()):
+        figures["raster"] = _side_by_side(results, plot_raster, raster.HEADING)
+        figures["states"] = _side_by_side(results, plot_states, states.HEADING)
     (directory / FIGURES).mkdir(parents=True, exist_ok=True)
     return [
         _save(figure, directory / FIGURES / f"{name}.{format}") for name, figure in figures.items()

@@ -103,7 +103,7 @@ EPISODES = Schema(
             unit="s",
             meaning=f"when it was connected again, {_AT}; infinite if it never was",
         ),
-        Column(name="n_attempts", dtype="u4", meaning="dials that it took; 0 if it did not recover"),
+        Column(name="n_attempts", dtype="u4", meaning="dials that it took; 0 if it never was"),
     ),
 )
 """What a run with too many attempts for a table keeps of each way back."""
@@ -175,7 +175,7 @@ class Manifest(BaseModel):
     n_workers: int = 0
     """Client processes."""
     attempts_recorded: bool = True
-    """Is every attempt on record, or were there too many, and `rates` and `episodes` tell of them?"""
+    """Is every attempt on record? If not, there were too many: see `rates` and `episodes`."""
     notes: Sequence[str] = ()
 
 

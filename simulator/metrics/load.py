@@ -34,8 +34,15 @@ class Load(Protocol):
         """Seconds from due to started that this share of them did not exceed."""
 
     def series(self, width: float, n_bins: int) -> NDArray[np.int64]:
-        """Attempts started per bin, by outcome; at least so many bins of so many seconds from t = 0
-        on, and as many more as it takes, shape (n_outcomes, n_bins)."""
+        """Attempts started per bin from t = 0 on, by outcome.
+
+        Args:
+            width: Seconds per bin.
+            n_bins: How many at least; there are as many more as it takes.
+
+        Returns:
+            Shape (n_outcomes, n_bins).
+        """
 
     def of_outage(self, outage: int) -> "Load":
         """Those of the episodes that an outage began."""
@@ -94,9 +101,7 @@ class CountedAttempts:
 
     def by_outcome(self) -> NDArray[np.int64]:
         """How many ended in each way, shape (n_outcomes,)."""
-        counts = np.bincount(
-            self.rates["outcome"], weights=self.rates["n"], minlength=len(Outcome)
-        )
+        counts = np.bincount(self.rates["outcome"], weights=self.rates["n"], minlength=len(Outcome))
         return counts.astype(np.int64)
 
     def peak_rate(self, window: float) -> float:
@@ -106,7 +111,7 @@ class CountedAttempts:
         """
         return peak_count(self.rates["at"], self.rates["n"], window) / window
 
-    def lag(self, share: float) -> float:  # noqa: ARG002 - as for those on record
+    def lag(self, share: float) -> float:
         """Nothing is late without a machine; 0, or NaN where there was no attempt."""
         return 0.0 if self.n else np.nan
 

@@ -37,9 +37,7 @@ def peak_arrival_rate_up(server: Columns, outages: Columns, window: float) -> fl
     return peak_count(instants, arrivals, window) / window
 
 
-def peak_count(
-    at: NDArray[np.float64], counts: NDArray[np.integer], window: float
-) -> float:
+def peak_count(at: NDArray[np.float64], counts: NDArray[np.integer], window: float) -> float:
     """The most that was counted in any window of consecutive intervals.
 
     Args:

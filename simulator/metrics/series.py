@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server_stub.recorder import INTERVAL
-from simulator.core.outcomes import Outcome
 from simulator.metrics.episodes import end_of_observation
 from simulator.metrics.load import attempts_of, load_of
 from simulator.metrics.recovery import changes_of, spans_of

@@ -47,7 +47,7 @@ class Agenda:
         if not clients.size:
             return
         bucket = arrives_at // self._width
-        order = np.argsort(bucket, kind="stable")
+        order = _sorting(bucket - bucket.min())
         clients, arrives_at, bucket = clients[order], arrives_at[order], bucket[order]
         starts = np.flatnonzero(np.diff(bucket, prepend=bucket[0] - 1))
         ends = [*starts[1:].tolist(), bucket.size]
@@ -85,9 +85,16 @@ class Agenda:
         return self._ends_at
 
     def _open(self, clients: Clients, arrives_at: Instants) -> None:
-        order = np.argsort(arrives_at, kind="stable")
+        order = np.argsort(arrives_at)
         clients, arrives_at = clients[order], arrives_at[order]
         if (np.diff(arrives_at) == 0).any():
             order = np.lexsort((clients, arrives_at))
             clients, arrives_at = clients[order], arrives_at[order]
         self._clients, self._arrives_at = clients, arrives_at
+
+
+def _sorting(numbers: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The order of small numbers; numpy counts its way through those of 16 bits."""
+    if numbers.max(initial=0) < 1 << 16:
+        return np.argsort(numbers.astype(np.uint16), kind="stable")
+    return np.argsort(numbers, kind="stable")

@@ -7,6 +7,8 @@ known then, since nobody overtakes (see `queueing`). While the server refuses, a
 to do with each other, and each client goes through its own.
 """
 
+from itertools import zip_longest
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,21 +30,18 @@ _SLICES_PER_BUCKET = 16
 class Arrays:
     """One run of a scenario."""
 
-    def __init__(
-        self, scenario: Scenario, cohort_of: NDArray[np.uint16], *, keep_attempts: bool = True
-    ) -> None:
+    def __init__(self, scenario: Scenario, cohort_of: NDArray[np.uint16]) -> None:
         """Everybody connected, as the ramp has left them.
 
         Args:
             scenario: What to run.
             cohort_of: Index of each client's cohort, shape (n_clients,).
-            keep_attempts: Write down every attempt, or only how many there were.
         """
         self._seed = scenario.seed
         self._config = scenario.server
         self._end = in_ns(scenario.horizon + scenario.grace)
         self._windows = on_the_server(scenario.windows)
-        self._book = Book(scenario, cohort_of, keep_attempts=keep_attempts)
+        self._book = Book(scenario, cohort_of)
         self._herd = Herd(scenario, cohort_of, self._book)
         self._desk = Fifo(scenario.server.workers, scenario.server.backlog)
         self._in_hand: list[tuple[Instants, Instants]] = []
@@ -50,7 +49,7 @@ class Arrays:
 
     def run(self) -> Course:
         """Let everything happen until the end of the observation."""
-        for window, following in zip(self._windows, [*self._windows[1:], None], strict=True):
+        for window, following in zip_longest(self._windows, self._windows[1:]):
             self._go_down(window)
             self._refuse_until(min(in_ns(window.ends_at), self._end + 1))
             self._serve_until(following)

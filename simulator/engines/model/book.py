@@ -33,21 +33,20 @@ Rows = NDArray[np.bool_] | slice
 class Book:
     """Attempts, losses and the server's counts up to the end of the observation."""
 
-    def __init__(
-        self, scenario: Scenario, cohort_of: NDArray[np.uint16], *, keep_attempts: bool
-    ) -> None:
+    def __init__(self, scenario: Scenario, cohort_of: NDArray[np.uint16]) -> None:
         """Nothing has happened.
 
         Args:
             scenario: What is run.
             cohort_of: Index of each client's cohort, shape (n_clients,).
-            keep_attempts: Write down every attempt, or only those that got through and how many
-                there were.
         """
         self._end = end = in_ns(scenario.horizon + scenario.grace)
         self._cohort_of = cohort_of
         self._n_cohorts = len(scenario.cohorts)
-        self._keep_attempts = keep_attempts
+        self._n_kept = 0
+        self._limit = scenario.attempts_limit
+        self._kept: list[tuple[Ended, Outcome, NDArray[np.int16]]] | None = []
+        """Attempts one by one; None once there were too many."""
         self._n_intervals = end // INTERVAL_NS + 1
         self._n_clients = scenario.n_clients
         self._rates: dict[RateKey, NDArray[np.int64]] = defaultdict(self._no_counts)
@@ -78,9 +77,18 @@ class Book:
             self._add("connects", ended.ended_at)
 
     def _attempts(self, ended: Ended, outcome: Outcome, outage: NDArray[np.int16]) -> None:
-        if self._keep_attempts:
-            self._rows["attempts"].append(narrow(ended._replace(outcome=outcome)))
+        if self._kept is None:
+            self._digest(ended, outcome, outage)
             return
+        self._kept.append((narrow(ended._replace(outcome=outcome)), outcome, outage))
+        self._n_kept += outage.size
+        if self._n_kept > self._limit:
+            for piece in self._kept:
+                self._digest(*piece)
+            self._kept = None
+
+    def _digest(self, ended: Ended, outcome: Outcome, outage: NDArray[np.int16]) -> None:
+        """Keep of attempts how many there were, and which got through."""
         for (of_outage, cohort), some in self._groups(ended.client, outage):
             counts = np.bincount(ended.due_at[some] // INTERVAL_NS)
             self._rates[of_outage, cohort, int(outcome)][: counts.size] += counts
@@ -153,14 +161,10 @@ class Book:
         connected = self._n_clients + np.cumsum(bins["connects"] - bins["losses"])
         before = np.concatenate([[self._n_clients], connected[:-1]])
         return Course(
-            attempts=joined(Ended._fields, self._rows["attempts"]),
+            attempts=joined(Ended._fields, [rows for rows, _, _ in self._kept or ()]),
             losses=joined(Noticed._fields, self._rows["losses"]),
             give_ups=joined(GaveUp._fields, self._rows["give_ups"]),
-            digest=None
-            if self._keep_attempts
-            else CourseDigest(
-                recovered=joined(Recovered._fields, self._rows["recovered"]), rates=self._rates
-            ),
+            digest=self._digested(),
             counts={name: bins[name] for name in COUNTED},
             levels={
                 "connected": np.maximum(before + bins["connects"], connected),
@@ -168,6 +172,12 @@ class Book:
                 "busy_workers": np.maximum(self._most_busy, _before(busy)),
             },
         )
+
+    def _digested(self) -> CourseDigest | None:
+        if self._kept is not None:
+            return None
+        recovered = joined(Recovered._fields, self._rows["recovered"])
+        return CourseDigest(recovered=recovered, rates=self._rates)
 
 
 def _before(levels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -103,15 +103,16 @@ DTYPES: Mapping[str, str] = {
 def narrow(rows: AnyRow) -> AnyRow:
     """Arrays in the types of their columns; a constant takes no room."""
     shape = np.shape(rows[0])
-    return rows._make(
+    columns = (
         np.broadcast_to(np.asarray(values, dtype=DTYPES[name]), shape)
         for name, values in zip(rows._fields, rows, strict=True)
     )
+    return type(rows)(*columns)
 
 
-def only(rows: AnyRow, chosen: NDArray[np.bool_]) -> AnyRow:
+def only(rows: Ended, chosen: NDArray[np.bool_]) -> Ended:
     """Some rows of arrays; a constant holds for them, too."""
-    return rows._make(
+    return Ended._make(
         values[chosen] if isinstance(values, np.ndarray) else values for values in rows
     )
 

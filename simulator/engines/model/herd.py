@@ -69,7 +69,9 @@ class Herd:
 
     def patience_of(self, clients: Clients) -> Instants:
         """When they give their attempts up if nothing has come of them."""
-        return np.minimum(self.due_at[clients] + self._of_cohort(self._timeouts, clients), NEVER)
+        ends_at = self.due_at[clients] + self._of_cohort(self._timeouts, clients)
+        patience: Instants = np.minimum(ends_at, NEVER)
+        return patience
 
     def keys_of(self, clients: Clients) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
         """The episode and the attempt that each is in."""

@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 from server_stub.outage import OutageKind
 from server_stub.tables import OUTAGES, SERVER, SERVICES, Columns
 from simulator.core.outcomes import Cause
-from simulator.engines.model.course import INTERVAL_NS, Course
+from simulator.engines.model.course import INTERVAL_NS, Course, CourseDigest, RateKey, Table
 from simulator.engines.model.instants import in_seconds
 from simulator.keys import episode_keys, find
 from simulator.results import (
     ATTEMPTS,
     CLIENTS,
     DISCONNECTS,
+    EPISODES,
+    RATES,
+    Digest,
     Manifest,
     RunResult,
     as_table,
@@ -36,8 +39,12 @@ def result_of(
         cohort_of: Index of each client's cohort, shape (n_clients,).
     """
     disconnects = _disconnects(course, scenario)
+    digest = None
+    if course.digest is not None:
+        digest = _digest(course, course.digest, cohort_of)
+        disconnects = DISCONNECTS.empty()
     return RunResult(
-        manifest=manifest,
+        manifest=manifest.model_copy(update={"attempts_recorded": digest is None}),
         scenario=scenario,
         attempts=_attempts(course, disconnects, cohort_of),
         disconnects=disconnects,
@@ -45,7 +52,47 @@ def result_of(
         outages=_outages(scenario),
         server=_server(course),
         services=SERVICES.empty(),
+        digest=digest,
     )
+
+
+def _digest(course: Course, digest: CourseDigest, cohort_of: NDArray[np.uint16]) -> Digest:
+    """What is left of a run whose attempts were too many."""
+    losses, recovered = course.losses, digest.recovered
+    row = find(_keys(losses), _keys(recovered))
+    recovered_at = np.append(in_seconds(recovered["recovered_at"]), np.inf)
+    episodes = {
+        **losses,
+        "cohort": cohort_of[losses["client"]],
+        "broke_at": in_seconds(losses["broke_at"]),
+        "noticed_at": in_seconds(losses["noticed_at"]),
+        "recovered_at": recovered_at[row],
+        "n_attempts": np.append(recovered["n_attempts"], np.uint32(0))[row],
+    }
+    return Digest(
+        episodes=as_table(EPISODES, _sorted(episodes, "noticed_at", "client")),
+        rates=_rates(digest.rates),
+    )
+
+
+def _rates(counted: Mapping[RateKey, NDArray[np.int64]]) -> Columns:
+    """A row for each interval in which attempts of a kind were started."""
+    columns: dict[str, list[NDArray[Any]]] = {column.name: [] for column in RATES.columns}
+    for (outage, cohort, outcome), counts in sorted(counted.items()):
+        interval = np.flatnonzero(counts)
+        at = interval * (INTERVAL_NS / 1e9)
+        row: tuple[Any, ...] = (at, outage, cohort, outcome, counts[interval])
+        for values, cells in zip(columns.values(), row, strict=True):
+            values.append(np.broadcast_to(cells, interval.shape))
+    table = {
+        name: np.concatenate(values) if values else np.empty(0) for name, values in columns.items()
+    }
+    order = np.argsort(table["at"], kind="stable")
+    return as_table(RATES, select(table, order))
+
+
+def _keys(columns: Table) -> NDArray[np.uint64]:
+    return episode_keys({name: columns[name].astype("u4") for name in ("client", "episode")})
 
 
 def _disconnects(course: Course, scenario: Scenario) -> Columns:
@@ -55,7 +102,6 @@ def _disconnects(course: Course, scenario: Scenario) -> Columns:
         causes[window.index] = Cause[window.kind.name]
     table: dict[str, NDArray[Any]] = {
         **columns,
-        "episode": columns["episode"].astype(np.uint32),
         "broke_at": in_seconds(columns["broke_at"]),
         "noticed_at": in_seconds(columns["noticed_at"]),
         "cause": causes[columns["outage"]],
@@ -64,10 +110,9 @@ def _disconnects(course: Course, scenario: Scenario) -> Columns:
 
 
 def _attempts(course: Course, disconnects: Columns, cohort_of: NDArray[np.uint16]) -> Columns:
-    columns: dict[str, NDArray[Any]] = dict(course.attempts)
-    columns["episode"] = columns["episode"].astype(np.uint32)
+    columns = course.attempts
     started_at = in_seconds(columns["due_at"])
-    row = find(episode_keys(columns), episode_keys(disconnects))
+    row = find(_keys(columns), episode_keys(disconnects))
     table = {
         **columns,
         "cohort": cohort_of[columns["client"]],
