@@ -85,12 +85,23 @@ class Arrays:
             pending = block[self._herd.due_at[block] < NEVER]
             agenda.add(pending, self._herd.arrival_of(pending))
         while (first_at := agenda.next_at()) < min(end, self._end + 1):
-            until = min(first_at + self._herd.shortest_rtt, end, self._end + 1)
+            until = min(first_at + self._step(agenda, first_at), end, self._end + 1)
             clients, arrives_at = agenda.take(until)
             self._take_in(clients, arrives_at, before=window)
             again = clients[self._herd.due_at[clients] < NEVER]
             agenda.add(again, self._herd.arrival_of(again))
         self._clear_the_desk(end)
+
+    def _step(self, agenda: Agenda, first_at: int) -> int:
+        """For how long nobody who arrives can be back: a round trip after being turned away at once.
+
+        Where there is room for all, nobody is turned away; then only lost patience brings them back.
+        """
+        patient = min(self._herd.shortest_wait + self._herd.shortest_rtt, NEVER - first_at)
+        patient = min(patient, agenda.ends_at - first_at)
+        if agenda.n_until(first_at + patient) <= self._desk.n_places:
+            return max(patient, self._herd.shortest_rtt)
+        return self._herd.shortest_rtt
 
     def _take_in(
         self, clients: Clients, arrives_at: Instants, *, before: OutageWindow | None

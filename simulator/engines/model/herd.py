@@ -58,9 +58,9 @@ class Herd:
         return int(self._rtts.min())
 
     @property
-    def shortest_patience(self) -> int:
-        """Nanoseconds from an attempt's start to giving it up; NEVER if nobody does."""
-        return int(self._timeouts.min())
+    def shortest_wait(self) -> int:
+        """Nanoseconds from an arrival to giving it up, at least; NEVER if nobody does."""
+        return int(np.minimum(self._timeouts - self._rtts, NEVER).min())
 
     def arrival_of(self, clients: Clients) -> Instants:
         """When the next attempts reach the server's host."""

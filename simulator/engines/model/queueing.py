@@ -85,6 +85,11 @@ class Fifo:
         self._unstarted = _Line()
         """When those who wait will start."""
 
+    @property
+    def n_places(self) -> int:
+        """How many of the next to arrive are let in for certain."""
+        return max(0, self._backlog - self._unstarted.values.size)
+
     def serve(self, arrives_at: Instants, takes: Instants) -> Served:
         """Let jobs arrive.
 
