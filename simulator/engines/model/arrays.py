@@ -53,6 +53,7 @@ class Arrays:
             self._go_down(window)
             self._refuse_until(min(in_ns(window.ends_at), self._end + 1))
             self._serve_until(following)
+        del self._herd  # It makes room for what is put together now.
         return self._book.course()
 
     # Down
@@ -61,19 +62,22 @@ class Arrays:
         """Everybody loses the connection (RULES 14)."""
         start = in_ns(window.starts_at)
         for block in in_blocks(self._herd.size):
-            clients = block[self._herd.connected_at[block] < start]
-            self._herd.lose(clients, np.full(clients.size, start), break_of(window, start))
+            clients = self._herd.connected_before(block, start)
+            at = np.broadcast_to(np.int64(start), clients.shape)
+            self._herd.lose(clients, at, break_of(window, start))
 
     def _refuse_until(self, end: int) -> None:
         """Every attempt that arrives before is refused (RULES 13)."""
-        for clients in in_blocks(self._herd.size):
+        for block in in_blocks(self._herd.size):
+            clients = self._herd.dialling(block)
             while True:
                 arrives_at = self._herd.arrival_of(clients)
                 soon = arrives_at < end
                 if not soon.any():
                     break
-                clients = clients[soon]  # noqa: PLW2901 - those of the block that are left
+                clients = clients[soon]
                 self._herd.fail(clients, arrives_at[soon], Outcome.REFUSED)
+                clients = self._herd.dialling(clients)
 
     # Up
 
@@ -82,13 +86,13 @@ class Arrays:
         end = _start_of(window)
         agenda = Agenda(_SLICES_PER_BUCKET * self._herd.shortest_rtt)
         for block in in_blocks(self._herd.size):
-            pending = block[self._herd.due_at[block] < NEVER]
+            pending = self._herd.dialling(block)
             agenda.add(pending, self._herd.arrival_of(pending))
         while (first_at := agenda.next_at()) < min(end, self._end + 1):
             until = min(first_at + self._step(agenda, first_at), end, self._end + 1)
             clients, arrives_at = agenda.take(until)
             self._take_in(clients, arrives_at, before=window)
-            again = clients[self._herd.due_at[clients] < NEVER]
+            again = self._herd.dialling(clients)
             agenda.add(again, self._herd.arrival_of(again))
         self._clear_the_desk(end)
 

@@ -160,11 +160,12 @@ class Book:
         busy = np.cumsum(bins["started"] - bins["completed"] - bins["left a worker"])
         connected = self._n_clients + np.cumsum(bins["connects"] - bins["losses"])
         before = np.concatenate([[self._n_clients], connected[:-1]])
+        digest = self._digested()
         return Course(
             attempts=joined(Ended._fields, [rows for rows, _, _ in self._kept or ()]),
-            losses=joined(Noticed._fields, self._rows["losses"]),
+            losses=joined(Noticed._fields, self._rows.pop("losses", [])),
             give_ups=joined(GaveUp._fields, self._rows["give_ups"]),
-            digest=self._digested(),
+            digest=digest,
             counts={name: bins[name] for name in COUNTED},
             levels={
                 "connected": np.maximum(before + bins["connects"], connected),
@@ -176,7 +177,7 @@ class Book:
     def _digested(self) -> CourseDigest | None:
         if self._kept is not None:
             return None
-        recovered = joined(Recovered._fields, self._rows["recovered"])
+        recovered = joined(Recovered._fields, self._rows.pop("recovered", []))
         return CourseDigest(recovered=recovered, rates=self._rates)
 
 

@@ -101,13 +101,23 @@ DTYPES: Mapping[str, str] = {
 
 
 def narrow(rows: AnyRow) -> AnyRow:
-    """Arrays in the types of their columns; a constant takes no room."""
+    """Arrays in the smallest types that hold them; a constant takes no room."""
     shape = np.shape(rows[0])
     columns = (
-        np.broadcast_to(np.asarray(values, dtype=DTYPES[name]), shape)
+        np.broadcast_to(_narrow(np.asarray(values, dtype=DTYPES[name])), shape)
         for name, values in zip(rows._fields, rows, strict=True)
     )
     return type(rows)(*columns)
+
+
+def _narrow(values: NDArray[Any]) -> NDArray[Any]:
+    if values.ndim == 0 or values.size < 2 or values.strides == (0,):
+        return values
+    if values[0] == values[-1] and (values == values[0]).all():
+        return values[:1]
+    if values.dtype == np.uint32 and values.max() < 1 << 16:
+        return values.astype(np.uint16)
+    return values
 
 
 def only(rows: Ended, chosen: NDArray[np.bool_]) -> Ended:
@@ -118,13 +128,19 @@ def only(rows: Ended, chosen: NDArray[np.bool_]) -> Ended:
 
 
 def joined(names: Sequence[str], pieces: Sequence[Sequence[Any]]) -> Table:
-    """The columns of many pieces, one after the other."""
-    return {
-        name: np.concatenate([piece[index] for piece in pieces])
-        if pieces
-        else np.empty(0, dtype=DTYPES[name])
-        for index, name in enumerate(names)
-    }
+    """The columns of many pieces, one after the other; a constant still takes no room."""
+    columns = {}
+    for index, name in enumerate(names):
+        column = [piece[index] for piece in pieces]
+        columns[name] = _concatenated(column) if column else np.empty(0, dtype=DTYPES[name])
+    return columns
+
+
+def _concatenated(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    filled = [part for part in parts if part.size]
+    if filled and all(part.strides == (0,) and part[0] == filled[0][0] for part in filled):
+        return np.broadcast_to(filled[0][0], (sum(part.size for part in filled),))
+    return np.concatenate(parts)
 
 
 RateKey = tuple[int, int, int]
@@ -237,6 +253,9 @@ def ramp_connects(scenario: Scenario, cohort_of: Sequence[int] | NDArray[np.inte
     Returns:
         Nanoseconds, none later than t = 0, which is the next whole second; shape (n_clients,).
     """
-    rtt = np.array([cohort.rtt for cohort in scenario.cohorts])[np.asarray(cohort_of)]
-    connects: NDArray[np.float64] = np.arange(scenario.n_clients) / scenario.ramp_rate + rtt
-    return all_in_ns(connects - np.ceil(connects.max()))
+    connects = np.arange(scenario.n_clients, dtype=np.float64)
+    connects /= scenario.ramp_rate
+    for index, cohort in enumerate(scenario.cohorts):
+        connects[np.asarray(cohort_of) == index] += cohort.rtt
+    connects -= np.ceil(connects.max())
+    return all_in_ns(connects)

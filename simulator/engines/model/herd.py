@@ -35,10 +35,10 @@ class Herd:
         self._book = book
         self._rtts = np.array([in_ns(cohort.rtt) for cohort in scenario.cohorts])
         self._timeouts = np.array([_patience(cohort) for cohort in scenario.cohorts])
-        self.due_at = np.full(n, NEVER, dtype=np.int64)
-        """When the next attempt starts; NEVER for a client that has none to make."""
-        self.connected_at: Instants = ramp_connects(scenario, cohort_of)
-        """When the connection opens that the client has, or is certain to get; else NEVER."""
+        self._at: Instants = ramp_connects(scenario, cohort_of)
+        """When the connection opens that a client has, or is certain to get; for another, when its
+        next attempt starts, or NEVER if it has none to make."""
+        self._is_connected = np.ones(n, dtype=np.bool_)
         self._episode = np.zeros(n, dtype=np.uint16)
         self._outage = np.full(n, -1, dtype=np.int16)
         """The outage that began the episode."""
@@ -50,7 +50,7 @@ class Herd:
     @property
     def size(self) -> int:
         """How many clients there are."""
-        return self.due_at.size
+        return self._at.size
 
     @property
     def shortest_rtt(self) -> int:
@@ -62,14 +62,22 @@ class Herd:
         """Nanoseconds from an arrival to giving it up, at least; NEVER if nobody does."""
         return int(np.minimum(self._timeouts - self._rtts, NEVER).min())
 
+    def connected_before(self, clients: Clients, instant: int) -> Clients:
+        """Those who are connected just before an instant."""
+        return clients[self._is_connected[clients] & (self._at[clients] < instant)]
+
+    def dialling(self, clients: Clients) -> Clients:
+        """Those who have an attempt to make."""
+        return clients[~self._is_connected[clients] & (self._at[clients] < NEVER)]
+
     def arrival_of(self, clients: Clients) -> Instants:
-        """When the next attempts reach the server's host."""
-        arrives_at: Instants = self.due_at[clients] + self._of_cohort(self._rtts, clients)
+        """When the next attempts of clients that are dialling reach the server's host."""
+        arrives_at: Instants = self._at[clients] + self._of_cohort(self._rtts, clients)
         return arrives_at
 
     def patience_of(self, clients: Clients) -> Instants:
         """When they give their attempts up if nothing has come of them."""
-        ends_at = self.due_at[clients] + self._of_cohort(self._timeouts, clients)
+        ends_at = self._at[clients] + self._of_cohort(self._timeouts, clients)
         patience: Instants = np.minimum(ends_at, NEVER)
         return patience
 
@@ -82,8 +90,8 @@ class Herd:
     def open(self, clients: Clients, at: Instants) -> None:
         """They get their connections."""
         self._ended(clients, at, Outcome.CONNECTED)
-        self.due_at[clients] = NEVER
-        self.connected_at[clients] = at
+        self._at[clients] = at
+        self._is_connected[clients] = True
         for cohort, some in self._by_cohort(clients):
             if cohort.policy.reset_after is None:
                 self._reset_counter(clients[some])
@@ -100,7 +108,7 @@ class Herd:
             retry_after: Nanoseconds.
         """
         self._ended(clients, at, outcome)
-        self._back_off(clients, self.due_at[clients], at, at + retry_after)
+        self._back_off(clients, self._at[clients], at, at + retry_after)
 
     def lose(self, clients: Clients, at: Instants, broken: Break) -> None:
         """They notice that their connections are lost.
@@ -117,9 +125,10 @@ class Herd:
         for cohort, some in self._by_cohort(clients):
             losers, lost_at = clients[some], at[some]
             if cohort.policy.reset_after is not None:
-                uptime = lost_at - self.connected_at[losers]
+                uptime = lost_at - self._at[losers]
                 self._reset_counter(losers[uptime >= in_ns(cohort.policy.reset_after)])
-            self.connected_at[losers] = NEVER
+            self._at[losers] = NEVER
+            self._is_connected[losers] = False
             verdict = disposition(broken.close_code, "", cohort.close_codes)
             if verdict.kind is Kind.END:
                 self._book.give_ups(losers, lost_at)
@@ -133,7 +142,7 @@ class Herd:
 
     def _ended(self, clients: Clients, at: Instants, outcome: Outcome) -> None:
         episode, attempt = self.keys_of(clients)
-        ended = Ended(clients, episode, attempt, self.due_at[clients], at, outcome)
+        ended = Ended(clients, episode, attempt, self._at[clients], at, outcome)
         self._book.attempts(ended, outcome, self._outage[clients])
 
     def _back_off(
@@ -158,7 +167,7 @@ class Herd:
         self._step[clients] = step
         if policy.max_attempts is not None:
             stays = step <= policy.max_attempts
-            self.due_at[clients[~stays]] = NEVER
+            self._at[clients[~stays]] = NEVER
             self._book.give_ups(clients[~stays], at[~stays])
             clients, step, started_at = clients[stays], step[stays], started_at[stays]
             at, not_before = at[stays], not_before[stays]
@@ -172,7 +181,7 @@ class Herd:
             wait = delays(policy, step, draws)
         counted_from = started_at if policy.count_from == "start" else at
         due_at = np.maximum(counted_from + all_in_ns(wait), np.maximum(not_before, at))
-        self.due_at[clients] = np.where(due_at < self._horizon, due_at, NEVER)
+        self._at[clients] = np.where(due_at < self._horizon, due_at, NEVER)
 
     # Cohorts
 

@@ -21,7 +21,9 @@ def in_ns(seconds: float) -> int:
 
 def all_in_ns(seconds: NDArray[np.float64]) -> Instants:
     """The same for an array."""
-    return np.rint(seconds * _PER_SECOND).astype(np.int64)
+    instants = seconds * _PER_SECOND
+    np.rint(instants, out=instants)
+    return instants.astype(np.int64)
 
 
 def in_seconds(instants: Instants) -> NDArray[np.float64]:

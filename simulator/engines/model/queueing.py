@@ -12,6 +12,7 @@ so does the instant at which it starts. What is left is to say so for many jobs 
 """
 
 import heapq
+from collections import deque
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ from simulator.engines.model.instants import Instants
 
 _FEW_PLACES = 32
 """A backlog below which judging a block at a time is no faster than job by job."""
+
+_NOBODY: Instants = np.empty(0, dtype=np.int64)
 
 
 class Served(NamedTuple):
@@ -40,28 +43,45 @@ class Served(NamedTuple):
 class _Line:
     """Sorted instants, to which later ones are added at the end and from which old ones go."""
 
-    def __init__(self, values: Instants | None = None) -> None:
-        self._room = np.empty(0, dtype=np.int64) if values is None else values
-        self._first, self._end = 0, self._room.size
-
-    @property
-    def values(self) -> Instants:
-        """What is in it; a view."""
-        return self._room[self._first : self._end]
+    def __init__(self) -> None:
+        self._parts: deque[Instants] = deque()
+        self.size = 0
 
     def extend(self, values: Instants) -> None:
-        """Add to the end; now and then, everything moves to a larger room."""
-        if self._end + values.size > self._room.size:
-            kept = self.values
-            self._room = np.empty(2 * (kept.size + values.size), dtype=np.int64)
-            self._room[: kept.size] = kept
-            self._first, self._end = 0, kept.size
-        self._room[self._end : self._end + values.size] = values
-        self._end += values.size
+        """Add to the end."""
+        if values.size:
+            self._parts.append(values)
+            self.size += values.size
+
+    def until(self, instant: int) -> Instants:
+        """Those no later than an instant, and perhaps some more."""
+        parts = []
+        for part in self._parts:
+            parts.append(part)
+            if part[-1] > instant:
+                break
+        return np.concatenate(parts) if parts else _NOBODY
 
     def drop_until(self, instant: int) -> None:
         """Drop what is no later than an instant."""
-        self._first += int(np.searchsorted(self.values, instant, side="right"))
+        while self._parts and self._parts[0][-1] <= instant:
+            self.size -= self._parts.popleft().size
+        if self._parts:
+            kept = self._parts[0][np.searchsorted(self._parts[0], instant, side="right") :]
+            self.size -= self._parts[0].size - kept.size
+            self._parts[0] = kept
+
+    def shift(self, by: int) -> None:
+        """Put all of them off."""
+        for part in self._parts:
+            part += by
+
+    def take(self) -> list[int]:
+        """All of them, which then are gone."""
+        values = [value for part in self._parts for value in part.tolist()]
+        self._parts.clear()
+        self.size = 0
+        return values
 
 
 class Fifo:
@@ -88,7 +108,7 @@ class Fifo:
     @property
     def n_places(self) -> int:
         """How many of the next to arrive are let in for certain."""
-        return max(0, self._backlog - self._unstarted.values.size)
+        return max(0, self._backlog - self._unstarted.size)
 
     def serve(self, arrives_at: Instants, takes: Instants) -> Served:
         """Let jobs arrive.
@@ -110,14 +130,15 @@ class Fifo:
     def shift(self, since: int, by: int) -> None:
         """Stop every worker for a while: what was due after `since` is due that much later."""
         self._free[self._free > since] += by
-        self._unstarted.values[:] += by
+        self._unstarted.shift(by)
 
     # Many at a time
 
     def _next_block(self, arrives_at: Instants, takes: Instants) -> Served:
         """As many of the next arrivals as can be judged by what is known."""
-        n_waiting = self._unstarted.values.size
-        started = np.searchsorted(self._unstarted.values, arrives_at, side="right")
+        n_waiting = self._unstarted.size
+        unstarted = self._unstarted.until(int(arrives_at[-1]))
+        started = np.searchsorted(unstarted, arrives_at, side="right")
         places = self._backlog - n_waiting + started
         position = np.arange(arrives_at.size)
         n_admitted = position + np.minimum(1, np.minimum.accumulate(places - position))
@@ -190,7 +211,7 @@ class Fifo:
     def _one_by_one(self, arrives_at: Instants, takes: Instants) -> Served:
         """The same for few workers or few places."""
         free = self._free.tolist()
-        unstarted = self._unstarted.values.tolist()
+        unstarted = self._unstarted.take()
         starts, departs, waits, busies, admitted = [], [], [], [], []
         passed = 0
         for arrived, takes_long in zip(arrives_at.tolist(), takes.tolist(), strict=True):
@@ -214,7 +235,7 @@ class Fifo:
                 admitted.append(True)
             waits.append(n_waiting)
         self._free = np.sort(np.array(free, dtype=np.int64))
-        self._unstarted = _Line(np.array(unstarted[passed:], dtype=np.int64))
+        self._unstarted.extend(np.array(unstarted[passed:], dtype=np.int64))
         return Served(
             admitted=np.array(admitted, dtype=np.bool_),
             starts_at=np.array(starts, dtype=np.int64),
