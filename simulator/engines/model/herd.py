@@ -207,7 +207,7 @@ def _patience(cohort: Cohort) -> int:
     return NEVER if cohort.connect_timeout is None else in_ns(cohort.connect_timeout)
 
 
-def in_blocks(n_clients: int, size: int = 65_536) -> Iterator[Clients]:
+def in_blocks(n_clients: int, size: int = 32_768) -> Iterator[Clients]:
     """All clients, some at a time, so that what is computed on the way stays small and close."""
     for first in range(0, n_clients, size):
         yield np.arange(first, min(first + size, n_clients), dtype=np.uint32)
