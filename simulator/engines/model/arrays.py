@@ -97,9 +97,10 @@ class Arrays:
         self._clear_the_desk(end)
 
     def _step(self, agenda: Agenda, first_at: int) -> int:
-        """For how long nobody who arrives can be back: a round trip after being turned away at once.
+        """For how long nobody who arrives can be back.
 
-        Where there is room for all, nobody is turned away; then only lost patience brings them back.
+        Who is turned away at once can arrive again a round trip later. Where there is room for all
+        nobody is, and only lost patience brings them back.
         """
         patient = min(self._herd.shortest_wait + self._herd.shortest_rtt, NEVER - first_at)
         patient = min(patient, agenda.ends_at - first_at)

@@ -73,8 +73,7 @@ class _Line:
 
     def shift(self, by: int) -> None:
         """Put all of them off."""
-        for part in self._parts:
-            part += by
+        self._parts = deque(part + by for part in self._parts)
 
     def take(self) -> list[int]:
         """All of them, which then are gone."""
