@@ -1,6 +1,6 @@
 """The standard figures of a run or a comparison, written to files."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -8,23 +8,49 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures import plot_raster, plot_recovery, plot_states, plot_storm, raster, states
-from reports.panels import label_edges, legend_under_figure, new_panels, set_heading
-from reports.style import styled
-from reports.timeline import last_end
+from reports.figures import (
+    plot_policy,
+    plot_raster,
+    plot_recoveries,
+    plot_recovery,
+    plot_states,
+    plot_storm,
+    raster,
+    states,
+)
+from reports.panels import (
+    best_columns,
+    columns_beside,
+    label_edges,
+    legend_under_figure,
+    new_panels,
+    set_heading,
+)
+from reports.style import POLICY_COLOURS, styled
+from reports.timeline import TimeFrame, last_end
 from reports.wording import policy_name
+from simulator.core.backoff import Policy
+from simulator.core.storms import attempts_until, load_curve, until_attempt
+from simulator.grading import N_CLIENTS, REFUSED_AFTER, SEED, YARDSTICK, in_brief, storm_grade
+from simulator.metrics.series import BIN
 from simulator.results import RunResult
 
 FIGURES = "figures"
 """The directory of figures within that of a run or a comparison."""
+_LONGEST_SHOWN = 190.0
+"""Seconds of the attempts under a policy that are drawn at most."""
 _PANEL_HEIGHT = 2.7
 """Inches; of panels that stand side by side."""
+_MANY = 6
+"""Runs from which on panels are made lower."""
+_LOW_HEIGHT, _STRIP_HEIGHT = 2.0, 0.82
+"""Inches; of many panels in a grid, and in one column."""
 
 
 def draw_comparison(
     results: Mapping[str, RunResult], directory: Path, *, format: str = "png"
 ) -> list[Path]:
-    """Write the figures of a comparison: storm and recovery; raster and states need every attempt.
+    """Write the figures of a comparison: storm, recovery, raster, states.
 
     Args:
         results: By policy; one at least.
@@ -36,10 +62,10 @@ def draw_comparison(
     """
     figures = {
         "storm": plot_storm(results).figure,
-        "recovery": plot_recovery(results).figure,
+        "recovery": _recovery(results),
     }
     if all(result.manifest.attempts_recorded for result in results.values()):
-        figures["raster"] = _side_by_side(results, plot_raster, raster.HEADING)
+        figures["raster"] = _side_by_side(results, plot_raster, raster.HEADING, _as_strips)
         figures["states"] = _side_by_side(results, plot_states, states.HEADING)
     (directory / FIGURES).mkdir(parents=True, exist_ok=True)
     return [
@@ -61,11 +87,39 @@ def draw_run(result: RunResult, directory: Path, *, format: str = "png") -> list
     return draw_comparison({policy_name(result): result}, directory, format=format)
 
 
+def draw_policy(policy: Policy, file: Path, *, name: str, n_attempts: int) -> None:
+    """Write the figure of a policy by itself.
+
+    Args:
+        policy: The policy.
+        file: Its ending says in which format.
+        name: What to call the policy.
+        n_attempts: How many attempts after the loss are shown one by one.
+    """
+    until = until_attempt(policy, n_attempts, at_most=_LONGEST_SHOWN, refused_after=REFUSED_AFTER)
+    herd, yardstick = (
+        attempts_until(one, N_CLIENTS, until, seed=SEED, refused_after=REFUSED_AFTER)
+        for one in (policy, YARDSTICK)
+    )
+    drawn = plot_policy(
+        herd,
+        load_curve(herd, BIN),
+        name=name,
+        finding=in_brief(storm_grade(policy)),
+        n_attempts=n_attempts,
+        yardstick=(YARDSTICK.name, load_curve(yardstick, BIN)),
+    )
+    _save(drawn.figure, file)
+
+
 class _Drawn(Protocol):
     """What a figure of one run returns."""
 
     @property
     def figure(self) -> Figure: ...
+
+    @property
+    def frame(self) -> TimeFrame: ...
 
     @property
     def handles(self) -> Mapping[Any, Artist]: ...
@@ -79,20 +133,48 @@ class _Plot(Protocol):
     ) -> _Drawn: ...
 
 
-def _side_by_side(results: Mapping[str, RunResult], plot: _Plot, heading: str) -> Figure:
+def _recovery(results: Mapping[str, RunResult]) -> Figure:
+    """All curves in one panel while there is a colour for each."""
+    if len(results) <= len(POLICY_COLOURS):
+        return plot_recovery(results).figure
+    return next(iter(plot_recoveries(results).values())).figure
+
+
+def _in_grid(n: int) -> tuple[Figure, list[Axes]]:
+    height = _PANEL_HEIGHT if n <= _MANY else _LOW_HEIGHT
+    return new_panels(n, height=height, n_columns=best_columns(n))
+
+
+def _as_strips(n: int) -> tuple[Figure, list[Axes]]:
+    """In one column, once there are many.
+
+    Instants close to each other are best told apart there, and like ones stand above each other.
+    """
+    return _in_grid(n) if n <= _MANY else new_panels(n, height=_STRIP_HEIGHT)
+
+
+def _side_by_side(
+    results: Mapping[str, RunResult],
+    plot: _Plot,
+    heading: str,
+    panels: Callable[[int], tuple[Figure, list[Axes]]] = _in_grid,
+) -> Figure:
     """One panel per run, with one legend and one time axis for all."""
     until = last_end(list(results.values()))
     if len(results) == 1:
         ((name, result),) = results.items()
         return plot(result, ax=None, name=name, until=until, legend=True).figure
-    n_columns = 2 if len(results) in (2, 4) else 3
     with styled():
-        figure, axes = new_panels(len(results), height=_PANEL_HEIGHT, n_columns=n_columns)
+        figure, axes = panels(len(results))
     drawn = [
         plot(result, ax=ax, name=name, until=until, legend=False)
         for (name, result), ax in zip(results.items(), axes, strict=True)
     ]
-    label_edges(axes, n_columns)
+    if columns_beside(axes[0]) == 1:  # What is written on the first strip goes for those below.
+        for panel in drawn[1:]:
+            for note in panel.frame.notes:
+                note.remove()
+    label_edges(axes)
     handles = {key: handle for panel in drawn for key, handle in panel.handles.items()}
     with styled():
         set_heading(figure, heading, next(iter(results.values())))

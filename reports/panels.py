@@ -4,12 +4,15 @@ import math
 import textwrap
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.ticker import FixedLocator, StrMethodFormatter
 from matplotlib.transforms import ScaledTranslation
+from numpy.typing import NDArray
 
 from reports.style import DPI, WIDTH
 from reports.wording import setting
@@ -47,6 +50,29 @@ def new_panels(n: int, *, height: float, n_columns: int = 1) -> tuple[Figure, li
     return figure, axes[:n]
 
 
+def new_stack(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
+    """A figure of panels one above the other that have nothing but their time axis in common.
+
+    Args:
+        heights: Inches; of each panel, its title included.
+    """
+    size = (WIDTH, sum(heights) + _MARGINS)
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)
+    return figure, list(grid.flat)
+
+
+def best_columns(n: int, most: int = 3) -> int:
+    """How many panels to set side by side so that the fewest places of a grid stay empty.
+
+    Args:
+        n: Panels.
+        most: Of the numbers from 2 up to this, the higher one where two leave as few.
+    """
+    return min(n, min(range(most, 1, -1), key=lambda n_columns: -n % n_columns))
+
+
 def root_figure(ax: Axes) -> Figure:
     """The figure that a panel belongs to."""
     figure = ax.get_figure(root=True)
@@ -55,8 +81,9 @@ def root_figure(ax: Axes) -> Figure:
     return figure
 
 
-def label_edges(axes: Sequence[Axes], n_columns: int = 1) -> None:
+def label_edges(axes: Sequence[Axes]) -> None:
     """Leave the labels of shared axes only at the left and lower edges of the panels."""
+    n_columns = columns_beside(axes[0])
     for place, ax in enumerate(axes):
         if place + n_columns < len(axes):
             ax.set_xlabel("")
@@ -73,7 +100,7 @@ def set_title(ax: Axes, name: str, finding: str) -> None:
     """Title a panel with whose it is and what is seen in it; on two lines or more if narrow."""
     n_fit = n_characters(ax, float(ax.title.get_fontsize()))
     lines = [f"{name}: {finding}"]
-    if _n_columns(ax) > 1 or len(lines[0]) > n_fit:
+    if columns_beside(ax) > 1 or len(lines[0]) > n_fit:
         lines = [*textwrap.wrap(name, n_fit), *textwrap.wrap(finding, n_fit)]
     ax.set_title("\n".join(lines), loc="left")
 
@@ -85,14 +112,46 @@ def n_characters(ax: Axes, size: float) -> int:
         ax: The panel.
         size: Points; of the type.
     """
-    width = 72 * root_figure(ax).get_figwidth() / _n_columns(ax)
+    width = 72 * root_figure(ax).get_figwidth() / columns_beside(ax)
     return max(1, int((width - _BESIDE) / (_CHARACTER * size)))
 
 
-def _n_columns(ax: Axes) -> int:
+def set_rate_scale(axes: Sequence[Axes], highest: float) -> None:
+    """Give panels of rates one square-root scale, on which a peak and a fiftieth of it both show.
+
+    Args:
+        axes: The panels.
+        highest: Events per second.
+    """
+    for ax in axes:
+        ax.set_yscale("function", functions=(_root, np.square))
+        ax.set_ylim(0.0, 1.35 * highest)
+        ax.yaxis.set_major_locator(FixedLocator(_rate_ticks(highest)))
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        ax.yaxis.minorticks_off()
+        ax.set_ylabel("attempts/s\n(√ scale)")
+
+
+def _root(rate: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sqrt(np.maximum(rate, 0.0))
+
+
+def _rate_ticks(highest: float) -> list[float]:
+    """Zero, and the numbers 1, 2, 5, 10, 20 ... that stand apart on a square-root scale."""
+    exponents = range(-1, 10)
+    series = [float(digit * 10**exponent) for exponent in exponents for digit in (1, 2, 5)]
+    return [0.0, *(tick for tick in series if highest / 20 <= tick <= highest)]
+
+
+def columns_beside(ax: Axes) -> int:
     """How many panels stand side by side."""
     grid = ax.get_gridspec()
     return grid.ncols if grid else 1
+
+
+def _legend_columns(n: int, most: int) -> int:
+    """So many that the rows are about as long as each other."""
+    return math.ceil(n / math.ceil(n / most)) if n else 1
 
 
 def legend_under_axes(ax: Axes, handles: Sequence[Artist], *, n_columns: int = 5) -> Legend:
@@ -111,7 +170,7 @@ def legend_under_axes(ax: Axes, handles: Sequence[Artist], *, n_columns: int = 5
         bbox_transform=ax.transAxes + below,
         borderaxespad=0.0,
         borderpad=0.0,
-        ncols=max(1, min(n_columns, len(handles))),
+        ncols=_legend_columns(len(handles), n_columns),
     )
 
 
@@ -126,5 +185,5 @@ def legend_under_figure(figure: Figure, handles: Sequence[Artist], *, n_columns:
     return figure.legend(
         handles=list(handles),
         loc="outside lower left",
-        ncols=max(1, min(n_columns, len(handles))),
+        ncols=_legend_columns(len(handles), n_columns),
     )

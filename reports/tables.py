@@ -68,6 +68,23 @@ def comparison_table(summaries: Mapping[str, Summary]) -> Table:
     return Table(headers=("metric", *summaries), rows=tuple(rows))
 
 
+def table_by_policy(summaries: Mapping[str, Summary]) -> tuple[Table, list[tuple[str, str]]]:
+    """Policies against metrics: one row per policy, for comparisons of many.
+
+    Args:
+        summaries: By policy.
+
+    Returns:
+        The table, without the metrics that are the same for all; and those, by name.
+    """
+    wide = comparison_table(summaries)
+    same = [(label, cells[0]) for label, *cells in wide.rows if len(set(cells)) == 1]
+    columns = [row for row in wide.rows if len(set(row[1:])) > 1]
+    rows = zip(summaries, *(cells for _, *cells in columns), strict=True)
+    headers = ("policy", *(label for label, *_ in columns))
+    return Table(headers=headers, rows=tuple(rows)), same
+
+
 def _cell(summary: Summary, metric: str, write: Callable[[Any], str]) -> str:
     value = _value(summary, metric)
     if isinstance(value, float) and not math.isfinite(value):

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle, StepPatch
+from matplotlib.text import Annotation
 from numpy.typing import NDArray
 
 from reports.panels import n_characters
@@ -30,6 +31,8 @@ class TimeFrame:
     """What is marked on the time axis of a run's panel."""
 
     outages: tuple[Rectangle, ...]
+    notes: tuple[Annotation, ...]
+    """What is written on them."""
     unobserved: Rectangle | None
     """From the end of the run to the end of the axis; None where that is next to nothing."""
 
@@ -48,20 +51,20 @@ def frame_time(ax: Axes, result: RunResult, until: float, *, zorder: float = 0.5
         until: Seconds; the right end of the axis.
         zorder: Of the shading; behind everything unless given.
     """
-    outages = shade_outages(ax, result, until, zorder=zorder)
+    outages, notes = shade_outages(ax, result, until, zorder=zorder)
     end = max(end_of_observation(result), 0.0)
     unobserved = None
     if end < 0.99 * until:
         unobserved = ax.axvspan(
             end, until, facecolor="none", edgecolor=FAINT, hatch="////", lw=0, zorder=0.5
         )
-        _label_span(ax, unobserved, "run over")
-    return TimeFrame(outages=outages, unobserved=unobserved)
+        notes += _label_span(ax, unobserved, "run over")
+    return TimeFrame(outages=outages, notes=notes, unobserved=unobserved)
 
 
 def shade_outages(
     ax: Axes, result: RunResult, until: float, *, zorder: float = 0.5
-) -> tuple[Rectangle, ...]:
+) -> tuple[tuple[Rectangle, ...], tuple[Annotation, ...]]:
     """Set up a time axis and shade the outages of a run on it.
 
     Args:
@@ -69,6 +72,9 @@ def shade_outages(
         result: The run.
         until: Seconds; the right end of the axis, where an outage without an end stops.
         zorder: Of the shading; behind everything unless given.
+
+    Returns:
+        The shaded spans, and what is written on them.
     """
     ax.set_xlim(0.0, until)
     ax.set_xlabel("time (s)")
@@ -80,17 +86,20 @@ def shade_outages(
         for span in spans
     )
     texts = ["network cut" if span.on_the_network else "outage" for span in spans]
+    notes: tuple[Annotation, ...] = ()
     for line, text in enumerate(dict.fromkeys(texts)):  # The first of each; the two may overlap.
-        _label_span(ax, outages[texts.index(text)], text, line=line)
-    return outages
+        notes += _label_span(ax, outages[texts.index(text)], text, line=line)
+    return outages, notes
 
 
-def _label_span(ax: Axes, span: Rectangle, text: str, *, line: int = 0) -> None:
+def _label_span(
+    ax: Axes, span: Rectangle, text: str, *, line: int = 0
+) -> tuple[Annotation] | tuple[()]:
     """Say at the top of a shaded span, or some lines below, what it is, if there is room."""
     left, right = ax.get_xlim()
     room = n_characters(ax, _NOTE_SIZE) * span.get_width() / (right - left)
     if room < len(text):
-        return
+        return ()
     note = ax.annotate(
         text,
         (span.get_x() + span.get_width() / 2, 1.0),
@@ -103,6 +112,7 @@ def _label_span(ax: Axes, span: Rectangle, text: str, *, line: int = 0) -> None:
         style="italic",
     )
     note.set_path_effects([HALO])
+    return (note,)
 
 
 def stack_steps(

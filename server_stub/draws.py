@@ -38,6 +38,8 @@ class Purpose(IntEnum):
     """The first delay of a browser's own brake."""
     HIDDEN = 9
     """Whether a client's page is hidden, since when, and where its browser's wake-ups lie."""
+    OWN = 16
+    """What a client keeps for life: how much longer its policy's base is than the shortest."""
 
 
 _MASK = (1 << 64) - 1

@@ -89,13 +89,20 @@ class Client:
         self._seed = seed
         self._announcer = Announcer(number, listeners)
         self._may_dial = may_dial
-        self._lifecycle = Lifecycle(number, config.policy, self._backoff_draw, due_at=first_due_at)
+        self._lifecycle = Lifecycle(
+            number,
+            config.policy,
+            self._backoff_draw,
+            due_at=first_due_at,
+            own=uniform(seed, Purpose.OWN, number),
+        )
         self.conversation = Conversation(
             config,
             outbox=outbox,
             first_operation_at=first_due_at + operation_phase(seed, number, config.operation_rate),
             on_text=self._announcer.text,
             on_update=self._announcer.update,
+            on_synced=self._answered,
         )
         self.surroundings = Surroundings(number, config, seed=seed, now=first_due_at, probe=probe)
         self._restarting = False
@@ -148,15 +155,21 @@ class Client:
         if visible is (self.surroundings.page is None):
             return
         now = trio.current_time()
-        due_at = self.surroundings.due_at(self._lifecycle.due_at)
+        hidden_due_at = self._made_at()
         if not visible:
             self.surroundings.hide(now if since is None else since)
         else:
             self.surroundings.show()
-            if due_at > now:
-                self._dial_sooner(due_at, now)
-            elif self._waiting is not None:
-                self._lifecycle.due_at = due_at  # The attempt is leaving just now.
+            if hidden_due_at <= now and self._waiting is not None:
+                self._lifecycle.due_at = hidden_due_at  # The attempt is leaving just now.
+            elif self._waits_to_dial:
+                due_at = self.surroundings.shown_at(
+                    self._lifecycle.due_at,
+                    now,
+                    hidden_due_at=hidden_due_at,
+                    not_before=self._lifecycle.not_before,
+                )
+                self._dial_at(due_at, now)
         self.conversation.set_page(self.surroundings.page)
 
     async def aclose(self) -> None:
@@ -249,8 +262,13 @@ class Client:
 
     def _due_at(self) -> float:
         """When the attempt that is waited for really leaves: never, while there is no use in it."""
-        due_at = self.surroundings.due_at(self._lifecycle.due_at)
+        due_at = self._made_at()
         return due_at if self._may_dial(due_at) else math.inf
+
+    def _made_at(self) -> float:
+        """When the client's surroundings let it make the attempt that it waits for."""
+        is_retry = self._lifecycle.state is State.BACKING_OFF
+        return self.surroundings.due_at(self._lifecycle.due_at, is_retry=is_retry)
 
     async def _attempt(self, started_at: float) -> Reconnecting | Failed | None:
         """Dial, and stay connected for as long as it lasts.
@@ -258,12 +276,9 @@ class Client:
         Returns:
             How it goes on; None when the client is told to close.
         """
-        timeout = self._config.connect_timeout
         opened = False
         next_step = None
-        with trio.CancelScope(
-            deadline=math.inf if timeout is None else started_at + timeout
-        ) as self._attempting:
+        with trio.CancelScope(deadline=self._patience_ends_at(started_at)) as self._attempting:
             patience = self._attempting
             try:
                 if self.surroundings.brake is not None:
@@ -291,6 +306,12 @@ class Client:
                     self._announcer.tell(ended)
                 raise
         return next_step
+
+    def _patience_ends_at(self, started_at: float) -> float:
+        """When an attempt that started then is given up, by the timeout or by the policy."""
+        timeout = self._config.connect_timeout
+        timed_out_at = math.inf if timeout is None else started_at + timeout
+        return min(timed_out_at, self._lifecycle.given_up_at(started_at))
 
     async def _stay_connected(self, connection: Connection) -> None:
         """Talk until the connection is lost, or until the client is told to close.
@@ -322,29 +343,43 @@ class Client:
             self.conversation.go_offline()
             if self._waiting is not None:
                 self._waiting.cancel()
-        elif change is Change.CAME_ONLINE:
-            self._dial_sooner(self._lifecycle.due_at, trio.current_time())
+        elif change is Change.CAME_ONLINE and self._waits_to_dial:
+            now = trio.current_time()
+            due_at = self.surroundings.online_at(
+                self._lifecycle.due_at, now, not_before=self._lifecycle.not_before
+            )
+            self._dial_at(due_at, now)
         if change is not Change.NONE:
             self._announcer.status(self.status)
 
-    def _dial_sooner(self, due_at: float, now: float) -> None:
-        """Now is a good time for the attempt that is waited for; it was to be made at `due_at`."""
-        if self._waiting is None or not self.surroundings.is_online:
-            return
-        due_at = self.surroundings.woken_at(due_at, now, not_before=self._lifecycle.not_before)
+    @property
+    def _waits_to_dial(self) -> bool:
+        """Is there an attempt that could be made sooner?"""
+        return self._waiting is not None and self.surroundings.is_online
+
+    def _dial_at(self, due_at: float, now: float) -> None:
+        """Make the attempt that is waited for at another instant."""
         if self._lifecycle.state is State.BACKING_OFF:
             self._announcer.tell(self._lifecycle.reschedule(due_at, now))
         else:
             self._lifecycle.due_at = due_at
-        self._waiting.cancel()
+        if self._waiting is not None:
+            self._waiting.cancel()
 
     # What happens to it
 
     def _open(self, started_at: float) -> None:
         if self.surroundings.brake is not None:
             self.surroundings.brake.opened()
-        self._announcer.tell(*self._lifecycle.opened(started_at, trio.current_time()))
+        now = trio.current_time()
+        self._announcer.tell(*self._lifecycle.opened(started_at, now))
+        if self._config.sync == "none":  # Then the 101 is all that the application ever answers.
+            self._answered(now)
         self._announcer.status(self.status)
+
+    def _answered(self, now: float) -> None:
+        """The server's application has answered on the connection."""
+        self._lifecycle.answered(now)
 
     def _fail(
         self,
@@ -355,6 +390,8 @@ class Client:
         given_up: bool = False,
     ) -> Reconnecting | Failed:
         now = trio.current_time()
+        if self._config.retry_after == "ignore":
+            retry_after = 0.0
         self.surroundings.failed(self._identity(), started_at, now, given_up=given_up)
         ended, next_step = self._lifecycle.attempt_failed(started_at, now, outcome, retry_after)
         self._announcer.tell(ended, next_step)
@@ -371,6 +408,7 @@ class Client:
             loss.close_code,
             loss.reason,
             at_least=verdict.at_least,
+            at_once=verdict.kind is Kind.AT_ONCE,
             for_good=verdict.kind is Kind.END,
         )
         if not disconnected.was_clean:

@@ -46,6 +46,7 @@ class Conversation:
         "_is_reconnect",
         "_listening",
         "_next_operation_at",
+        "_on_synced",
         "_on_text",
         "_on_update",
         "_outgoing",
@@ -68,6 +69,7 @@ class Conversation:
         first_operation_at: float,
         on_text: Callable[[str], None],
         on_update: Callable[[Update], None],
+        on_synced: Callable[[float], None],
     ) -> None:
         """Begin without a connection.
 
@@ -77,10 +79,12 @@ class Conversation:
             first_operation_at: When its user first does something, on Trio's clock.
             on_text: Told of every text that is not herd's own.
             on_update: Told of events to apply and of whole states to take over.
+            on_synced: Told when the first request to sync of a connection has been answered.
         """
         self._config = config
         self._on_text = on_text
         self._on_update = on_update
+        self._on_synced = on_synced
         self._outgoing = Outgoing(config.outgoing)
         self._next_operation_at = first_operation_at
         self._listening: trio.CancelScope | None = None
@@ -278,6 +282,7 @@ class Conversation:
             self._owed = update.ask
         if self.cursor is not None and self.cursor.synced and math.isnan(self.synced_at):
             self.synced_at = trio.current_time()
+            self._on_synced(self.synced_at)
 
 
 def operation_phase(seed: int, client: int, rate: float | None) -> float:

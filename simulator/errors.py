@@ -65,6 +65,15 @@ class RunFailedError(HerdError):
     """A process of the run died; what had been recorded until then is kept."""
 
 
+def input_error_in(group: BaseExceptionGroup[BaseException]) -> InputError | None:
+    """The first of ours among errors that tasks raised side by side: input that proved bad late."""
+    for error in group.exceptions:
+        found = input_error_in(error) if isinstance(error, BaseExceptionGroup) else error
+        if isinstance(found, InputError):
+            return found
+    return None
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """What could have been meant: the nearest valid name, then all of them."""
     names = sorted(known)

@@ -11,9 +11,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from simulator.core.backoff import BASIC, Policy
+from simulator.core.backoff import Policy
 from simulator.errors import RunDirectoryError, RunFailedError, UnknownNameError
 from simulator.metrics import summarise
+from simulator.own_policies import policy_named, try_functions
 from simulator.progress import Watcher, unwatched
 from simulator.results import RunResult
 from simulator.run_directory import (
@@ -82,6 +83,7 @@ def run(
     scenario = _scenario(scenario)
     directory = out or new_directory(scenario, engine)
     conduct = _engine(engine)
+    try_functions(cohort.policy for cohort in scenario.cohorts)
     with fresh_directory(directory, force=force):
         try:
             result = conduct(scenario, out=directory, watch=watch)
@@ -107,7 +109,8 @@ def compare(
 
     Args:
         scenario: What to run: a scenario, a TOML file or the name of a built-in one.
-        policies: Policies or their names; the scenario's own `compare` list unless given.
+        policies: Policies, or texts that name one as `--policy` does; the scenario's own `compare`
+            list unless given.
         engine: How time passes: "live", "virtual" or "model".
         out: The directory, which gets a run directory per policy; a new one below `herd-runs`
             unless given.
@@ -122,7 +125,11 @@ def compare(
     scenario = _scenario(scenario)
     directory = out or new_directory(scenario, engine)
     conduct = _engine(engine)
-    herds = herds_to_compare(scenario, [policy_named(policy) for policy in policies])
+    herds = herds_to_compare(
+        scenario,
+        [policy_named(policy) if isinstance(policy, str) else policy for policy in policies],
+    )
+    try_functions(cohort.policy for herd in herds.values() for cohort in herd.cohorts)
     results: dict[str, RunResult] = {}
     summaries: dict[str, dict[str, Any]] = {}
     with fresh_directory(directory, force=force):
@@ -163,19 +170,6 @@ def load_comparison(directory: Path) -> Comparison:
     results = {label: load_run(directory / label) for label in compared_runs(directory)}
     summaries = {label: summarise(result) for label, result in results.items()}
     return Comparison(directory=directory, results=results, summaries=summaries)
-
-
-def policy_named(policy: Policy | str) -> Policy:
-    """A policy by its name.
-
-    Raises:
-        UnknownNameError: There is no such policy.
-    """
-    if isinstance(policy, Policy):
-        return policy
-    if policy not in BASIC:
-        raise UnknownNameError("policy", policy, BASIC)
-    return BASIC[policy]
 
 
 def _scenario(source: Scenario | str | Path) -> Scenario:

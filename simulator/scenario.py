@@ -23,29 +23,22 @@ from server_stub.settings import (
     Settings,
     Share,
 )
-from simulator.core.backoff import BASIC, Policy, resolve_policy
+from simulator.core.backoff import BASIC, Policy
 from simulator.core.close_codes import CloseRules
 from simulator.core.connectivity import MonitorConfig
+from simulator.core.heartbeat import HeartbeatConfig
 from simulator.core.outgoing import OutgoingConfig
+from simulator.core.presets import PRESETS
+from simulator.core.visibility import PageRules
 from simulator.errors import Problem, ScenarioError, suggest
+from simulator.own_policies import resolve
 from simulator.problems import misfit_error, problems_of
 
 _SHARE_ROUNDING = 1e-6
 """Shares written with few decimals need not add up to 1 exactly."""
 
-AnyPolicy = Annotated[Policy, BeforeValidator(resolve_policy)]
+AnyPolicy = Annotated[Policy, BeforeValidator(resolve)]
 """A policy by name, or as a table."""
-
-
-class HeartbeatConfig(Settings):
-    """How a client finds out that its peer is dead."""
-
-    interval: PositiveSeconds = 25.0
-    """Seconds between pings; below the 30 s after which the shortest common proxies cut off."""
-    timeout: PositiveSeconds = 10.0
-    """Seconds after a ping within which something must be heard."""
-    kind: Literal["protocol", "application"] = "protocol"
-    """Ping frames, which the peer's library answers, or texts, which its application answers."""
 
 
 class ClientConfig(Settings):
@@ -59,6 +52,9 @@ class ClientConfig(Settings):
     heartbeat: Annotated[HeartbeatConfig | None, OrNone] = HeartbeatConfig()
     close_codes: CloseRules = CloseRules()
     """Which close codes mean come back, come back later, or stay away."""
+    retry_after: Literal["obey", "ignore"] = "obey"
+    """Does it wait as long as a Retry-After header asks? A web page cannot: browsers do not show it
+    the headers of a handshake that was turned away."""
     outgoing: OutgoingConfig = OutgoingConfig()
     """Messages that wait for a connection."""
     sync: Literal["none", "delta", "full"] = "none"
@@ -67,10 +63,40 @@ class ClientConfig(Settings):
     """Operations per second that a client's user issues, connected or not."""
     visible_share: Share = 1.0
     """Share of the clients whose page is in view; the timers of the others are throttled."""
+    page: PageRules = PageRules()
+    """What it does while its page is hidden, and when it comes into view."""
     network_monitor: Annotated[MonitorConfig | None, OrNone] = None
     """Whether and how a client finds out that its network is gone."""
     brake: Annotated[Literal["firefox"] | None, OrNone] = None
     """Whose rule delays the attempts of a page beyond what its own policy asks for."""
+
+    @model_validator(mode="after")
+    def _habits_of_the_library(self) -> Self:
+        """Take what is not set here from the library whose policy it is."""
+        library = self.policy.library
+        if not library:
+            return self
+        if library not in PRESETS:
+            raise misfit_error(
+                [
+                    Problem(
+                        place="policy.library",
+                        value=repr(library),
+                        allowed=suggest(library, PRESETS),
+                    )
+                ]
+            )
+        habits = PRESETS[library].client
+        # Not among the fields that are set: what is set must outlive a change of the policy.
+        self.__dict__.update(
+            {field: habits[field] for field in habits.keys() - self.model_fields_set}
+        )
+        return self
+
+    def with_policy(self, policy: Policy) -> Self:
+        """The same client with another policy, and with the habits that go with that one."""
+        own = {field: getattr(self, field) for field in self.model_fields_set}
+        return type(self)(**{**own, "policy": policy})
 
     @property
     def heartbeat_by_application(self) -> bool:
@@ -198,10 +224,8 @@ class Scenario(Settings):
         """The same herd with this policy in every cohort."""
         return self.model_copy(
             update={
-                "client": self.client.model_copy(update={"policy": policy}),
-                "cohort": tuple(
-                    cohort.model_copy(update={"policy": policy}) for cohort in self.cohort
-                ),
+                "client": self.client.with_policy(policy),
+                "cohort": tuple(cohort.with_policy(policy) for cohort in self.cohort),
             }
         )
 

@@ -63,22 +63,48 @@ class Surroundings:
         """The page comes into view."""
         self.page = None
 
-    def due_at(self, due_at: float) -> float:
+    def due_at(self, due_at: float, *, is_retry: bool) -> float:
         """When an attempt that is due then is really made: never, while there is no network."""
         if not self.is_online:
+            return math.inf
+        if self.page is not None and is_retry and self._config.page.hidden == "no-retry":
             return math.inf
         # A delay that is set when a connection closes, or fails to open, is no chained timer.
         return due_at if self.page is None else self.page.runs_at(due_at, chained=False)
 
-    def woken_at(self, due_at: float, now: float, *, not_before: float) -> float:
-        """When to make that attempt once something says that now is a good time.
+    def online_at(self, due_at: float, now: float, *, not_before: float) -> float:
+        """When to make an attempt that is due then, once the network is back."""
+        return self._woken_at(due_at, now, self._window, not_before)
 
-        Whatever says so says so to many others, so "at once" is a moment within a window.
+    def shown_at(
+        self, due_at: float, now: float, *, hidden_due_at: float, not_before: float
+    ) -> float:
+        """When to make an attempt once the page is in view.
+
+        Args:
+            due_at: When it is due.
+            now: The clock.
+            hidden_due_at: When the page would have made it, had it stayed hidden.
+            not_before: Until when the server wants to be left alone.
         """
+        match self._config.page.shown:
+            case "timers":
+                return max(due_at, now)
+            case "at-once":
+                return self._woken_at(hidden_due_at, now, 0.0, not_before)
+            case "spread":
+                return self._woken_at(hidden_due_at, now, self._window, not_before)
+
+    @property
+    def _window(self) -> float:
+        """Seconds over which those who are woken together spread."""
+        config = self._config.network_monitor
+        return _DEFAULT_WINDOW if config is None else config.window
+
+    def _woken_at(self, due_at: float, now: float, window: float, not_before: float) -> float:
+        """Whatever says that now is a good time says so to many others."""
         self._wake_ups += 1
         draw = uniform(self._seed, Purpose.WAKE_UP, self._number, index=self._wake_ups)
-        config = self._config.network_monitor
-        window = _DEFAULT_WINDOW if config is None else config.window
         return sooner(due_at, now, draw, window, not_before=not_before)
 
     def failed(

@@ -4,18 +4,22 @@ Each returns the artists it made and computes nothing: what is shown comes from
 `simulator.metrics`, the look from `reports.style`.
 """
 
+from reports.figures.policy import PolicyPicture, plot_policy
 from reports.figures.raster import AttemptRaster, plot_raster
-from reports.figures.recovery import RecoveryCurves, plot_recovery
+from reports.figures.recovery import RecoveryCurves, plot_recoveries, plot_recovery
 from reports.figures.states import StateStack, plot_states
 from reports.figures.storm import Storm, StormPanel, plot_storm
 
 __all__ = [
     "AttemptRaster",
+    "PolicyPicture",
     "RecoveryCurves",
     "StateStack",
     "Storm",
     "StormPanel",
+    "plot_policy",
     "plot_raster",
+    "plot_recoveries",
     "plot_recovery",
     "plot_states",
     "plot_storm",

@@ -3,19 +3,29 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import StrMethodFormatter
+from numpy.typing import NDArray
 
-from reports.panels import legend_under_axes, new_panels, root_figure, set_heading, set_title
-from reports.style import OUTCOME_COLOURS, styled
+from reports.panels import (
+    columns_beside,
+    legend_under_axes,
+    new_panels,
+    root_figure,
+    set_heading,
+    set_title,
+)
+from reports.style import OUTCOME_COLOURS, STATE_COLOURS, styled
 from reports.timeline import TimeFrame, frame_time, last_end
-from reports.wording import OUTCOME_WORDS, policy_name
+from reports.wording import OUTCOME_WORDS, STATE_WORDS, back, percent, policy_name
 from simulator.core.outcomes import Outcome
 from simulator.metrics import summarise
 from simulator.metrics.series import raster_points
+from simulator.metrics.states import FleetState
 from simulator.results import RunResult
 
 HEADING = "Every attempt"
@@ -33,8 +43,10 @@ class AttemptRaster:
     frame: TimeFrame
     points: Mapping[Outcome, PathCollection]
     """The attempts of each outcome that occurs, as (seconds, client)."""
-    handles: Mapping[Outcome, Line2D]
-    """For a legend of these outcomes: points large enough to have a colour."""
+    gave_up: PathCollection | None
+    """When a client gave up for good, likewise; None where nobody has."""
+    handles: Mapping[int, Line2D]
+    """For a legend of these, in this order: points large enough to have a colour."""
 
     @property
     def figure(self) -> Figure:
@@ -65,49 +77,66 @@ def plot_raster(
             set_heading(figure, HEADING, result)
         frame = frame_time(ax, result, last_end([result]) if until is None else until)
         points = _points(ax, result)
-        set_title(ax, policy_name(result) if name is None else name, _finding(result))
+        gave_up = _gave_up(ax, result)
+        finding = _finding(result, with_recovery=columns_beside(ax) == 1)
+        set_title(ax, policy_name(result) if name is None else name, finding)
         ax.set_ylim(0, result.scenario.n_clients)
         ax.set_ylabel("client")
         ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        handles = {outcome: _handle(outcome) for outcome in points}
+        handles = {
+            int(outcome): _handle(OUTCOME_COLOURS[outcome], OUTCOME_WORDS[outcome])
+            for outcome in points
+        }
+        if gave_up is not None:
+            state = FleetState.GAVE_UP
+            handles[len(Outcome)] = _handle(STATE_COLOURS[state], STATE_WORDS[state])
         if legend and handles:
             legend_under_axes(ax, list(handles.values()))
-        return AttemptRaster(ax=ax, frame=frame, points=points, handles=handles)
+        return AttemptRaster(ax=ax, frame=frame, points=points, gave_up=gave_up, handles=handles)
 
 
 def _points(ax: Axes, result: RunResult) -> dict[Outcome, PathCollection]:
     raster = raster_points(result)
     return {
-        outcome: ax.scatter(
+        outcome: _scatter(
+            ax,
             raster.started_at[raster.outcome == outcome],
             raster.client[raster.outcome == outcome],
-            s=_MARKER**2,
-            marker=".",
-            lw=0,
-            color=OUTCOME_COLOURS[outcome],
-            rasterized=True,
+            OUTCOME_COLOURS[outcome],
         )
         for outcome in Outcome
         if (raster.outcome == outcome).any()
     }
 
 
-def _finding(result: RunResult) -> str:
+def _gave_up(ax: Axes, result: RunResult) -> PathCollection | None:
+    at, client = result.clients["gave_up_at"], result.clients["client"]
+    gone = np.isfinite(at)
+    return (
+        _scatter(ax, at[gone], client[gone], STATE_COLOURS[FleetState.GAVE_UP])
+        if gone.any()
+        else None
+    )
+
+
+def _scatter(
+    ax: Axes, at: NDArray[np.float64], client: NDArray[np.integer], colour: str
+) -> PathCollection:
+    return ax.scatter(at, client, s=_MARKER**2, marker=".", lw=0, color=colour, rasterized=True)
+
+
+def _finding(result: RunResult, *, with_recovery: bool) -> str:
     summary = summarise(result)
     if not summary["n_attempts"]:
         return "no attempts"
     burst = round(summary["peak_attempt_rate_100ms"] * 0.1)
-    return f"{summary['amplification']:.1f} attempts each, {burst:,} within 0.1 s"
+    found = f"{summary['amplification']:.1f} attempts each, {burst:,} within 0.1 s"
+    if summary["n_gave_up"]:
+        found += f", {percent(summary['n_gave_up'] / summary['n_episodes'])} gave up"
+    if with_recovery and not (summary["n_gave_up"] and not summary["n_recovered"]):
+        found += f", {back(result, summary)}"
+    return found
 
 
-def _handle(outcome: Outcome) -> Line2D:
-    return Line2D(
-        [],
-        [],
-        ls="",
-        marker="o",
-        ms=6,
-        mew=0,
-        color=OUTCOME_COLOURS[outcome],
-        label=OUTCOME_WORDS[outcome],
-    )
+def _handle(colour: str, words: str) -> Line2D:
+    return Line2D([], [], ls="", marker="o", ms=6, mew=0, color=colour, label=words)

@@ -3,21 +3,23 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
-from matplotlib.ticker import FixedLocator, StrMethodFormatter
-from numpy.typing import NDArray
 
 from reports.panels import (
+    best_columns,
+    columns_beside,
     label_edges,
     legend_under_axes,
+    legend_under_figure,
     new_panels,
     root_figure,
     set_heading,
+    set_rate_scale,
     set_title,
 )
 from reports.style import INK, OUTCOME_COLOURS, styled
@@ -30,6 +32,10 @@ from simulator.results import RunResult
 
 _HEIGHT, _SHARED_HEIGHT = 1.35, 1.2
 """Inches: of each panel, and more that all of them share."""
+_STACKED = 5
+"""Panels that are stacked at most; more of them stand side by side."""
+_GRID_HEIGHT = 1.9
+"""Inches; of panels that do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -69,7 +75,7 @@ def plot_storm(results: Mapping[str, RunResult], *, axes: Sequence[Axes] | None 
     """
     with styled():
         if axes is None:
-            figure, axes = new_panels(len(results), height=_HEIGHT + _SHARED_HEIGHT / len(results))
+            figure, axes = _own_panels(len(results))
             set_heading(figure, "Attempts to connect", next(iter(results.values())))
         rates = {name: attempt_rate(result) for name, result in results.items()}
         until = last_end(list(results.values()))
@@ -79,12 +85,25 @@ def plot_storm(results: Mapping[str, RunResult], *, axes: Sequence[Axes] | None 
         }
         _scale_rates(axes, rates, results)
         label_edges(axes)
-        handles = {
-            outcome: patch for panel in panels.values() for outcome, patch in panel.stack.items()
-        }
-        in_order = [handles[outcome] for outcome in sorted(handles)]
-        legend = legend_under_axes(axes[-1], in_order) if in_order else None
-        return Storm(panels=panels, legend=legend)
+        return Storm(panels=panels, legend=_legend(list(panels.values())))
+
+
+def _own_panels(n: int) -> tuple[Figure, list[Axes]]:
+    if n <= _STACKED:
+        return new_panels(n, height=_HEIGHT + _SHARED_HEIGHT / n)
+    return new_panels(n, height=_GRID_HEIGHT, n_columns=best_columns(n))
+
+
+def _legend(panels: Sequence[StormPanel]) -> Legend | None:
+    """Of the outcomes that occur; of the capacity, too, where panels leave no room to name it."""
+    handles = {outcome: patch for panel in panels for outcome, patch in panel.stack.items()}
+    in_order: list[Artist] = [handles[outcome] for outcome in sorted(handles)]
+    if not in_order:
+        return None
+    if columns_beside(panels[0].ax) == 1:
+        return legend_under_axes(panels[-1].ax, in_order)
+    capacity = panels[0].capacity
+    return legend_under_figure(root_figure(panels[0].ax), [*in_order, capacity])
 
 
 def _panel(
@@ -95,7 +114,22 @@ def _panel(
     peak = per_second(summary["peak_attempt_rate_100ms"])
     set_title(ax, name, f"peak {peak}, {back(result, summary)}")
     capacity = result.scenario.server.capacity
-    line = ax.axhline(capacity, color=INK, lw=1.2, ls=(0, (4, 2)))
+    line = ax.axhline(
+        capacity,
+        color=INK,
+        lw=1.2,
+        ls=(0, (4, 2)),
+        label=f"capacity {per_second(capacity)}",
+    )
+    if columns_beside(ax) == 1:
+        _name_capacity(ax, capacity)
+    layers = dict(zip(Outcome, rate.by_outcome, strict=True))
+    stack = stack_steps(ax, rate.edges, layers, OUTCOME_COLOURS, OUTCOME_WORDS)
+    return StormPanel(ax=ax, frame=frame, stack=stack, capacity=line)
+
+
+def _name_capacity(ax: Axes, capacity: float) -> None:
+    """Say beside a panel what its line is."""
     ax.annotate(
         f"capacity\n{per_second(capacity)}",
         (1.0, capacity),
@@ -106,9 +140,6 @@ def _panel(
         va="center",
         fontsize=8.5,
     )
-    layers = dict(zip(Outcome, rate.by_outcome, strict=True))
-    stack = stack_steps(ax, rate.edges, layers, OUTCOME_COLOURS, OUTCOME_WORDS)
-    return StormPanel(ax=ax, frame=frame, stack=stack, capacity=line)
 
 
 def _scale_rates(
@@ -119,21 +150,4 @@ def _scale_rates(
         *(float(rate.total.max()) for rate in rates.values()),
         *(result.scenario.server.capacity for result in results.values()),
     )
-    for ax in axes:
-        ax.set_yscale("function", functions=(_root, np.square))
-        ax.set_ylim(0.0, 1.35 * highest)
-        ax.yaxis.set_major_locator(FixedLocator(_ticks(highest)))
-        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        ax.yaxis.minorticks_off()
-        ax.set_ylabel("attempts/s\n(√ scale)")
-
-
-def _root(rate: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.sqrt(np.maximum(rate, 0.0))
-
-
-def _ticks(highest: float) -> list[float]:
-    """Zero, and the numbers 1, 2, 5, 10, 20 ... that stand apart on a square-root scale."""
-    exponents = range(-1, 10)
-    series = [float(digit * 10**exponent) for exponent in exponents for digit in (1, 2, 5)]
-    return [0.0, *(tick for tick in series if highest / 20 <= tick <= highest)]
+    set_rate_scale(axes, highest)

@@ -18,8 +18,9 @@ import trio.testing
 
 from server_stub.draws import Purpose, uniform
 from simulator.collecting import collected_seldom
+from simulator.core.heartbeat import HeartbeatConfig
 from simulator.engines.virtual import engine
-from simulator.scenario import ClientConfig, HeartbeatConfig, Scenario
+from simulator.scenario import ClientConfig, Scenario
 
 VIRTUAL = "virtual"
 BARE = "bare"

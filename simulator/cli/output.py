@@ -3,7 +3,9 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import typer
@@ -31,9 +33,20 @@ def print_json(data: object) -> None:
     typer.echo(json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False))
 
 
-def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns that are as wide as their widest cell; the first is flush left, as is a word."""
-    lines = [tuple(headers), *map(tuple, rows)]
+def print_table(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], *, header_width: int | None = None
+) -> None:
+    """Columns that are as wide as their widest cell, all flush left.
+
+    Args:
+        headers: What stands above the columns.
+        rows: The cells, in text.
+        header_width: Characters after which a header goes on in a further line; None for never.
+    """
+    wrapped = [
+        [header] if header_width is None else wrap(header, header_width) for header in headers
+    ]
+    lines = [*zip_longest(*wrapped, fillvalue=""), *map(tuple, rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))

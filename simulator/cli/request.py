@@ -1,6 +1,6 @@
 """From the shared options to something that can run, with every mistake in them at once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,9 +8,11 @@ from typing import TypeVar
 
 from simulator.cli.checks import Check, check_of, parse_check
 from simulator.cli.options import Asked
-from simulator.core.backoff import BASIC, Policy
+from simulator.core.backoff import Policy
+from simulator.core.policies import NAMED
 from simulator.errors import InputError, UnknownNameError
 from simulator.experiment import ENGINES, herds_to_compare, label_policies, new_directory
+from simulator.own_policies import policy_named
 from simulator.rehearsal import rehearse
 from simulator.scenario import Scenario
 from simulator.scenario_files import load_scenario
@@ -73,9 +75,9 @@ def prepare(asked: Asked, *, several: bool) -> Request:
         partial(load_scenario, asked.scenario, changes=list(_changes(asked)))
     )
     known = (
-        {**BASIC, **{policy.label: policy for policy in scenario.compare}} if scenario else BASIC
+        {**NAMED, **{policy.label: policy for policy in scenario.compare}} if scenario else NAMED
     )
-    named = [mistakes.caught(partial(_policy, name, known)) for name in asked.policy or ()]
+    named = [mistakes.caught(partial(policy_named, name, known)) for name in asked.policy or ()]
     chosen = [policy for policy in named if policy is not None]
     parsed = [mistakes.caught(partial(parse_check, text)) for text in asked.fail_if or ()]
     checks = [check for check in parsed if check is not None]
@@ -146,12 +148,6 @@ def _check_junit(path: Path | None) -> None:
         raise InputError(f"--junit = {path}: is a directory; allowed: a file")
     if not path.parent.is_dir():
         raise InputError(f"--junit = {path}: there is no directory {path.parent}")
-
-
-def _policy(name: str, known: Mapping[str, Policy]) -> Policy:
-    if name not in known:
-        raise UnknownNameError("policy", name, known)
-    return known[name]
 
 
 def _own_label(scenario: Scenario) -> Sequence[str]:

@@ -1,12 +1,12 @@
 """What `run`, `compare` and `report` do once their options are read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import typer
 
-from reports.tables import comparison_table, conclusion
+from reports.tables import Summary, comparison_table, conclusion, table_by_policy
 from simulator import experiment
 from simulator.cli.display import Display
 from simulator.cli.options import Asked
@@ -25,6 +25,11 @@ from simulator.experiment import Comparison, load_comparison
 from simulator.metrics import summarise
 from simulator.results import RunResult
 from simulator.run_directory import COMPARISON, load_run
+
+_SIDE_BY_SIDE = 4
+"""Policies that a table sets side by side at most."""
+_HEADER_WIDTH = 11
+"""Characters of a line of a column's header, where policies stand in rows."""
 
 
 def run(asked: Asked) -> None:
@@ -139,13 +144,25 @@ def _print_run(result: RunResult, directory: Path) -> None:
 def _print_comparison(comparison: Comparison) -> None:
     if not comparison.results:
         return
-    table = comparison_table(comparison.summaries)
-    print_table(table.headers, table.rows)
+    _print_numbers(comparison.summaries)
     typer.echo()
     for label, result in comparison.results.items():
         _print_shortcomings(result, label)
     typer.echo(conclusion(comparison.summaries))
     print_whereabouts(comparison.directory)
+
+
+def _print_numbers(summaries: Mapping[str, Summary]) -> None:
+    """A column per policy while these fit side by side, else a row."""
+    if len(summaries) <= _SIDE_BY_SIDE:
+        table = comparison_table(summaries)
+        print_table(table.headers, table.rows)
+        return
+    table, same = table_by_policy(summaries)
+    print_table(table.headers, table.rows, header_width=_HEADER_WIDTH)
+    if same:
+        typer.echo("\nThe same for all:\n")
+        print_pairs(same)
 
 
 def _print_shortcomings(result: RunResult, label: str = "") -> None:

@@ -9,25 +9,61 @@ The rules are for closes that come from the peer, or from nowhere (1006); a clie
 itself has made up its mind already.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from server_stub.messages import hinted_delay
 from server_stub.settings import Settings
 from simulator.core.backoff import LONGEST_DELAY
 
-Code = Annotated[int, Field(ge=1000, le=4999, strict=True)]
-Rule = Literal["end", "retry", "delayed"]
+_FIRST, _LAST = 1000, 4999
+
+Code = Annotated[int, Field(ge=_FIRST, le=_LAST, strict=True)]
+
+
+def _checked_range(text: str) -> str:
+    first, _, last = text.partition("-")
+    if not (first.isdigit() and last.isdigit() and _FIRST <= int(first) <= int(last) <= _LAST):
+        raise ValueError(f"allowed: a range of codes from {_FIRST} to {_LAST}, such as '4200-4299'")
+    return text
+
+
+def _kind_of_entry(value: Any) -> str:  # noqa: ANN401 - whatever a TOML file holds
+    return "range" if isinstance(value, str) else "code"
+
+
+Codes = tuple[
+    Annotated[
+        Annotated[Code, Tag("code")] | Annotated[str, AfterValidator(_checked_range), Tag("range")],
+        Discriminator(_kind_of_entry),
+    ],
+    ...,
+]
+"""Codes one by one, or from one to another: (1000, "4200-4299")."""
+Rule = Literal["end", "retry", "delayed", "at_once"]
 
 SERVICE_RESTART = 1012
 APPLICATION_RESTART = 4001
 """By the convention of herd's stub; the codes from 4000 on belong to applications."""
 FIRST_APPLICATION_CODE = 4000
 
-_LISTS: tuple[Rule, ...] = ("end", "retry", "delayed")
+_LISTS: tuple[Rule, ...] = ("end", "retry", "delayed", "at_once")
+
+
+def _covered(entries: Iterable[int | str]) -> list[int]:
+    """The codes that entries of a list stand for; an entry that makes no sense stands for none."""
+    codes: list[int] = []
+    for entry in entries:
+        if isinstance(entry, int):
+            codes.append(entry)
+        else:
+            first, _, last = str(entry).partition("-")
+            if first.isdigit() and last.isdigit():
+                codes += range(max(int(first), _FIRST), min(int(last), _LAST) + 1)
+    return codes
 
 
 class CloseRules(Settings):
@@ -36,13 +72,15 @@ class CloseRules(Settings):
     A list that is set takes its codes out of the other lists' defaults.
     """
 
-    end: tuple[Code, ...] = (1000, 1008)
+    end: Codes = (1000, 1008)
     """Never come back. 1000: the conversation is over. 1008, a violated policy, is what most
     servers say to a client that may not be here: it would be turned away again, for ever."""
-    retry: tuple[Code, ...] = (1001, 1005, 1006, 1011, 1014)
+    retry: Codes = (1001, 1005, 1006, 1011, 1014)
     """Come back by the backoff policy, whatever the reason says."""
-    delayed: tuple[Code, ...] = (SERVICE_RESTART, 1013, APPLICATION_RESTART)
+    delayed: Codes = (SERVICE_RESTART, 1013, APPLICATION_RESTART)
     """Come back by the backoff policy, but not before the delay that the server states."""
+    at_once: Codes = ()
+    """Come back at once. It is none of the retries that the policy counts."""
     application: Rule = "delayed"
     """For the other codes from 4000 on. A client that stays away by mistake is lost, one that comes
     back by mistake only backs off; and an application that states a delay knows what it says."""
@@ -55,7 +93,7 @@ class CloseRules(Settings):
         if not isinstance(data, Mapping):
             return data
         given = [data[rule] for rule in _LISTS if isinstance(data.get(rule), list | tuple)]
-        claimed = [code for codes in given for code in codes]
+        claimed = _covered(entry for entries in given for entry in entries)
         defaults = {
             rule: tuple(code for code in cls.model_fields[rule].default if code not in claimed)
             for rule in _LISTS
@@ -65,7 +103,7 @@ class CloseRules(Settings):
 
     @model_validator(mode="after")
     def _each_code_in_one_list(self) -> Self:
-        codes = [*self.end, *self.retry, *self.delayed]
+        codes = _covered(entry for rule in _LISTS for entry in getattr(self, rule))
         if twice := sorted({code for code in codes if codes.count(code) > 1}):
             raise ValueError(f"each code once; named twice: {', '.join(map(str, twice))}")
         return self
@@ -73,7 +111,7 @@ class CloseRules(Settings):
     def rule(self, code: int) -> Rule:
         """The rule for a close code."""
         for rule in _LISTS:
-            if code in getattr(self, rule):
+            if code in _covered(getattr(self, rule)):
                 return rule
         return self.application if code >= FIRST_APPLICATION_CODE else self.otherwise
 
@@ -83,6 +121,7 @@ class Kind(Enum):
 
     END = auto()
     RETRY = auto()
+    AT_ONCE = auto()
 
 
 class Disposition(NamedTuple):
@@ -100,6 +139,8 @@ def disposition(code: int, reason: str, rules: CloseRules) -> Disposition:
             return Disposition(Kind.END)
         case "retry":
             return Disposition(Kind.RETRY)
+        case "at_once":
+            return Disposition(Kind.AT_ONCE)
         case "delayed":
             return Disposition(Kind.RETRY, min(hinted_delay(reason), LONGEST_DELAY))
 

@@ -1,6 +1,20 @@
 """When to ping, and when a silent peer is dead (RULES 19), sans-IO."""
 
 from enum import Enum, auto
+from typing import Literal
+
+from server_stub.settings import PositiveSeconds, Settings
+
+
+class HeartbeatConfig(Settings):
+    """How a client finds out that its peer is dead."""
+
+    interval: PositiveSeconds = 25.0
+    """Seconds between pings; below the 30 s after which the shortest common proxies cut off."""
+    timeout: PositiveSeconds = 10.0
+    """Seconds after a ping within which something must be heard."""
+    kind: Literal["protocol", "application"] = "protocol"
+    """Ping frames, which the peer's library answers, or texts, which its application answers."""
 
 
 class Verdict(Enum):

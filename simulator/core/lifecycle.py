@@ -12,20 +12,19 @@ CLOSED can be entered from anywhere, once; it and FAILED are final. A pair of st
 the table does not list is a bug and raises.
 
 An *episode* begins with a loss and ends with a connection; `attempt` counts its dials from 1.
-The policy's own counter, `step`, is another matter: it lives on through a connection that did not
-last for `reset_after` seconds, so that a server which accepts and then drops its clients meets
-growing delays rather than a loop at the shortest one.
+The policy's own counter is another matter, kept by `Retries`: it lives on through a connection that
+has not proved good.
 
 Nothing here waits, dials or looks at a clock: methods are told `now` and return the events that
 the step caused, the last of which says what the client must do next.
 """
 
-from collections.abc import Callable
 from enum import Enum, auto
 from typing import NamedTuple
 
-from simulator.core.backoff import Policy, delay, gives_up
+from simulator.core.backoff import Policy
 from simulator.core.outcomes import NoticedBy, Outcome
+from simulator.core.retries import Draw, Retries
 
 
 class State(Enum):
@@ -130,12 +129,9 @@ class Lifecycle:
     """Decides what one client does next."""
 
     __slots__ = (
-        "_connected_at",
-        "_draw",
         "_lost_at",
         "_policy",
-        "_previous_delay",
-        "_step",
+        "_retries",
         "attempt",
         "client",
         "due_at",
@@ -145,7 +141,7 @@ class Lifecycle:
     )
 
     def __init__(
-        self, client: int, policy: Policy, draw: Callable[[int, int], float], *, due_at: float
+        self, client: int, policy: Policy, draw: Draw, *, due_at: float, own: float = 0.5
     ) -> None:
         """Begin the life of a client.
 
@@ -154,6 +150,7 @@ class Lifecycle:
             policy: How it backs off.
             draw: Gives the uniform number in (0, 1) of an (episode, attempt).
             due_at: When its first attempt is due.
+            own: The uniform number in (0, 1) that it keeps for life.
         """
         self.client = client
         self.state = State.CONNECTING
@@ -163,18 +160,13 @@ class Lifecycle:
         self.not_before = due_at
         """Until when the server wants to be left alone."""
         self._policy = policy
-        self._draw = draw
-        self._step = 0
-        self._previous_delay = 0.0
-        self._connected_at = 0.0
+        self._retries = Retries(policy, draw, own=own)
         self._lost_at = due_at
 
     def opened(self, started_at: float, now: float) -> tuple[AttemptEnded, Connected]:
         """The attempt succeeded."""
         self._go(Step.OPENED)
-        self._connected_at = now
-        if self._policy.reset_after is None:
-            self._reset_counter()
+        self._retries.opened(started_at, now)
         return (
             self._ended(started_at, now, Outcome.CONNECTED),
             Connected(
@@ -186,15 +178,27 @@ class Lifecycle:
             ),
         )
 
+    def answered(self, now: float) -> None:
+        """The server's application has answered on the connection."""
+        self._retries.answered(now)
+
+    def given_up_at(self, started_at: float) -> float:
+        """When the policy gives up the attempt that began then; infinite if it has no say."""
+        return self._retries.given_up_at(
+            self.episode, self.attempt, started_at, lost_at=self._lost_at
+        )
+
     def attempt_failed(
         self, started_at: float, now: float, outcome: Outcome, retry_after: float = 0.0
     ) -> tuple[AttemptEnded, Reconnecting | Failed]:
         """The attempt did not succeed; the server may have asked to wait for `retry_after` s."""
         self._go(Step.ATTEMPT_FAILED)
         ended = self._ended(started_at, now, outcome)
-        counted_from = started_at if self._policy.count_from == "start" else now
         self.not_before = now + retry_after
-        return ended, self._back_off(now, counted_from)
+        due_at = self._retries.due_after_failure(
+            self.episode, self.attempt + 1, started_at, now, lost_at=self._lost_at
+        )
+        return ended, self._back_off(now, due_at)
 
     def lost(
         self,
@@ -204,6 +208,7 @@ class Lifecycle:
         reason: str,
         *,
         at_least: float = 0.0,
+        at_once: bool = False,
         for_good: bool = False,
     ) -> tuple[Disconnected, Reconnecting | Failed]:
         """The connection is lost.
@@ -214,12 +219,11 @@ class Lifecycle:
             close_code: The peer's; 1006 when there was no close frame.
             reason: The peer's, or what is known otherwise.
             at_least: Seconds that the server wants to be left alone.
+            at_once: Whether the close code says to come back at once, whatever the policy says; it
+                is none of the policy's retries then.
             for_good: Whether the close code says not to come back.
         """
         self._go(Step.LOST)
-        uptime = now - self._connected_at
-        if self._policy.reset_after is not None and uptime >= self._policy.reset_after:
-            self._reset_counter()
         self.episode += 1
         self.attempt = 0
         self._lost_at = now
@@ -234,7 +238,8 @@ class Lifecycle:
         if for_good:
             return disconnected, self._give_up(now, f"closed for good ({close_code})")
         self.not_before = now + at_least
-        return disconnected, self._back_off(now, now)
+        due_at = now if at_once else self._retries.due_after_loss(self.episode, now)
+        return disconnected, self._back_off(now, due_at)
 
     def dial(self) -> None:
         """The attempt that was due begins."""
@@ -254,18 +259,16 @@ class Lifecycle:
         except KeyError:
             raise RuntimeError(f"client {self.client}: {step} while {self.state}") from None
 
-    def _reset_counter(self) -> None:
-        self._step = 0
-        self._previous_delay = 0.0
-
-    def _back_off(self, now: float, counted_from: float) -> Reconnecting | Failed:
-        self._step += 1
-        if gives_up(self._policy, self._step):
-            return self._give_up(now, f"max_attempts = {self._policy.max_attempts} are used up")
+    def _back_off(self, now: float, due_at: float | None) -> Reconnecting | Failed:
+        if due_at is None:
+            return self._give_up(now, self._why_it_gives_up())
         self.attempt += 1
-        draw = self._draw(self.episode, self.attempt)
-        self._previous_delay = delay(self._policy, self._step, draw, self._previous_delay)
-        return self.reschedule(max(counted_from + self._previous_delay, self.not_before), now)
+        return self.reschedule(max(due_at, self.not_before, now), now)
+
+    def _why_it_gives_up(self) -> str:
+        if self._policy.ends_on_failure and self.attempt > 0:
+            return "an attempt has failed, which ends it"
+        return f"max_attempts = {self._policy.max_attempts} are used up"
 
     def reschedule(self, due_at: float, now: float) -> Reconnecting:
         """Move the attempt that is waited for to another instant."""

@@ -19,7 +19,9 @@ it spreads, with `connectivity.sooner`.
 """
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+from server_stub.settings import Settings
 
 SHORT_WAKE_UP = 1.0
 """Seconds between wake-ups of a hidden page."""
@@ -27,6 +29,16 @@ LONG_WAKE_UP = 60.0
 """Seconds between wake-ups for chained timers once it has been hidden for long."""
 HIDDEN_FOR_LONG = 300.0
 """Seconds hidden from which on that is so."""
+
+
+class PageRules(Settings):
+    """What a client's library makes of its page being in view or not."""
+
+    hidden: Literal["throttled", "no-retry"] = "throttled"
+    """While the page is hidden, retries are as late as its timers, or are not made at all."""
+    shown: Literal["spread", "at-once", "timers"] = "spread"
+    """Once it comes into view, a retry that is waited for is made within a window, as ours do; at
+    once; or when its timer has run out, as where a library does not look."""
 
 
 def throttled(

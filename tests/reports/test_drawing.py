@@ -23,9 +23,9 @@ def test_draws_four_figures_of_a_comparison(pair, tmp_path):
     assert all(picture.min() < 1.0 for picture in pictures)
 
 
-@pytest.mark.parametrize("n_policies", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("n_policies", [1, 2, 5, 10])
 def test_draws_any_number_of_policies(lockstep, tmp_path, n_policies):
-    """Panels fill rows of up to three."""
+    """Panels fill rows of up to three; many attempts are told apart best in one column."""
     results = {f"policy {place}": lockstep(n_back=3 * place) for place in range(n_policies)}
     assert len(draw_comparison(results, tmp_path)) == 4
 

@@ -1,5 +1,7 @@
 """Figures: their artists and the data in them."""
 
+from dataclasses import replace
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,9 +9,15 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from reports.figures import plot_raster, plot_recovery, plot_states, plot_storm
+from reports.figures import (
+    plot_raster,
+    plot_recoveries,
+    plot_recovery,
+    plot_states,
+    plot_storm,
+)
 from reports.figures.states import _STEPS
-from reports.style import OUTCOME_COLOURS, policy_colours
+from reports.style import LIGHT_GREY, OUTCOME_COLOURS, STATE_COLOURS, policy_colours
 from simulator.core.outcomes import Outcome
 from simulator.metrics.series import attempt_rate, share_connected
 from simulator.metrics.states import FleetState, fleet_states
@@ -97,6 +105,19 @@ class TestStorm:
         storm = plot_storm({"storm": lockstep(n_clients=500)}).panels["storm"]
         assert storm.ax.get_ylim()[1] > 5000.0
 
+    def test_sets_many_policies_side_by_side(self, pair, lockstep):
+        """From six on, in a grid with the capacity in its one legend."""
+        many = {f"{name} {place}": pair[name] for place in range(3) for name in pair}
+        storm = plot_storm(many)
+        panels = [panel.ax for panel in storm.panels.values()]
+        assert [ax.get_title(loc="left").split("\n")[0] for ax in panels] == list(many)
+        assert [bool(ax.get_ylabel()) for ax in panels] == [True, False, False] * 2
+        assert len({ax.get_ylim() for ax in panels}) == 1
+        assert labels(storm.legend)[-1] == "capacity 10/s"
+        assert not any("capacity" in text.get_text() for ax in panels for text in ax.texts)
+        quiet = {str(place): lockstep(outage=False) for place in range(6)}
+        assert plot_storm(quiet).legend is None
+
     def test_draws_on_given_axes(self, pair):
         """No other figure is made."""
         axes = list(Figure().subplots(2, 1))
@@ -153,6 +174,54 @@ class TestRecovery:
         assert labels(drawn.legend) == ["fixed: no outage"]
 
 
+class TestRecoveries:
+    """`plot_recoveries`."""
+
+    def test_draws_each_policy_in_a_panel_before_the_others(self, pair):
+        """Its own curve is the exact step function; the pale ones are those of all."""
+        drawn = plot_recoveries(pair)
+        assert list(drawn) == list(pair)
+        for name, result in pair.items():
+            connected, curve = share_connected(result), drawn[name].curves[name]
+            np.testing.assert_allclose(curve.get_xdata(), connected.edges)
+            np.testing.assert_allclose(curve.get_ydata()[:-1], connected.share)
+            pale = [
+                line
+                for line in drawn[name].ax.lines
+                if to_hex(line.get_color()) == to_hex(LIGHT_GREY)
+            ]
+            assert len(pale) == len(pair)
+            assert max(line.get_zorder() for line in pale) <= curve.get_zorder()
+
+    def test_says_in_titles_how_far_each_came_back(self, pair):
+        """And in one legend how fast anybody could."""
+        drawn = plot_recoveries(pair)
+        assert [panel.ax.get_title(loc="left") for panel in drawn.values()] == [
+            "exponential\nall back within 2.0 s",
+            "fixed\n25 % back after 4.0 s",
+        ]
+        (legend,) = drawn["fixed"].figure.legends
+        assert labels(legend) == ["fastest possible at 10/s: 2.0 s"]
+
+    def test_has_common_axes(self, pair):
+        """Seconds and percent."""
+        panels = [panel.ax for panel in plot_recoveries(pair).values()]
+        assert len({(ax.get_xlim(), ax.get_ylim()) for ax in panels}) == 1
+        assert panels[0].get_xlabel() == "time (s)"
+        assert panels[0].yaxis.get_major_formatter()(0.5) == "50 %"
+
+    def test_draws_no_floor_without_an_outage(self, lockstep):
+        """Nor a legend."""
+        drawn = plot_recoveries({"fixed": lockstep(outage=False)})
+        assert drawn["fixed"].floors == ()
+        assert drawn["fixed"].figure.legends == []
+
+    def test_draws_on_given_axes(self, pair):
+        """No other figure is made."""
+        axes = list(Figure().subplots(2, 1))
+        assert [panel.ax for panel in plot_recoveries(pair, axes=axes).values()] == axes
+
+
 class TestRaster:
     """`plot_raster`."""
 
@@ -174,9 +243,26 @@ class TestRaster:
     def test_says_what_is_seen(self, pair):
         """Whose run it is, how many attempts, how close together; time, clients, outcomes."""
         ax = plot_raster(pair["fixed"]).ax
-        assert ax.get_title(loc="left") == "fixed: 2.0 attempts each, 20 within 0.1 s"
+        assert ax.get_title(loc="left") == (
+            "fixed: 2.0 attempts each, 20 within 0.1 s, 25 % back after 4.0 s"
+        )
         assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (s)", "client")
         assert labels(ax.get_legend()) == ["connected", "refused: nobody listens", "timed out"]
+
+    def test_marks_those_who_gave_up_for_good(self, lockstep):
+        """When they did, in the colour of that state, in the legend and in the title."""
+        result = lockstep(n_back=12)
+        gave_up_at = np.where(np.arange(20) >= 15, 7.0, np.nan)
+        result = replace(result, clients={**result.clients, "gave_up_at": gave_up_at})
+        drawn = plot_raster(result)
+        assert drawn.gave_up.get_offsets().tolist() == [[7.0, client] for client in range(15, 20)]
+        assert to_hex(drawn.gave_up.get_facecolor()[0]) == to_hex(STATE_COLOURS[FleetState.GAVE_UP])
+        assert labels(drawn.ax.get_legend())[-1] == "gave up"
+        assert "within 0.1 s, 25 % gave up, 60 % back" in drawn.ax.get_title(loc="left")
+
+    def test_marks_nobody_where_nobody_gave_up(self, pair):
+        """And does not say so."""
+        assert plot_raster(pair["fixed"]).gave_up is None
 
     def test_of_a_quiet_run_is_empty(self, lockstep):
         """Nothing to draw is no error, and needs no legend."""

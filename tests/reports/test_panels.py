@@ -1,8 +1,15 @@
 """Panels: how they stand, what they are called, and that colours tell things apart."""
 
 import pytest
+from matplotlib.lines import Line2D
 
-from reports.panels import label_edges, new_panels, set_title
+from reports.panels import (
+    best_columns,
+    label_edges,
+    legend_under_figure,
+    new_panels,
+    set_title,
+)
 from reports.style import OUTCOME_COLOURS, POLICY_COLOURS, STATE_COLOURS, policy_colours, styled
 from simulator.core.outcomes import Outcome
 from simulator.metrics.states import FleetState
@@ -14,12 +21,29 @@ def test_each_column_has_its_times_at_the_bottom(n, n_labelled):
     figure, axes = new_panels(n, height=2.0, n_columns=3)
     for ax in axes:
         ax.set(xlabel="time (s)", ylabel="clients")
-    label_edges(axes, 3)
+    label_edges(axes)
     assert figure.axes == axes
     labelled = axes[-n_labelled:]
     assert [ax for ax in axes if ax.get_xlabel()] == labelled
     assert all(ax.xaxis.get_tick_params()["labelbottom"] for ax in labelled)
     assert [bool(ax.get_ylabel()) for ax in axes] == [place % 3 == 0 for place in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("n", "n_columns"),
+    [(1, 1), (2, 2), (3, 3), (4, 2), (5, 3), (6, 3), (7, 2), (8, 2), (9, 3), (10, 2), (12, 3)],
+)
+def test_a_grid_leaves_as_few_empty_places_as_can_be(n, n_columns):
+    """In rows of up to three."""
+    assert best_columns(n) == n_columns
+
+
+@pytest.mark.parametrize(("n", "n_columns"), [(1, 1), (5, 5), (6, 3), (9, 5)])
+def test_a_legend_has_rows_of_about_one_length(n, n_columns):
+    """Of five entries at most."""
+    figure, _ = new_panels(1, height=2.0)
+    handles = [Line2D([], [], label=str(place)) for place in range(n)]
+    assert legend_under_figure(figure, handles)._ncols == n_columns
 
 
 def test_a_title_takes_the_lines_it_needs():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.tables import comparison_table, conclusion
+from reports.tables import comparison_table, conclusion, table_by_policy
 from reports.wording import listed, per_second, percent, seconds, times
 from simulator.metrics import summarise
 
@@ -89,6 +89,34 @@ class TestComparisonTable:
         """Every metric it shows is in a real summary."""
         table = comparison_table({"fixed": summarise(lockstep(outage=outage))})
         assert all(len(row) == 2 and all(row) for row in table.rows)
+
+
+class TestTableByPolicy:
+    """`table_by_policy`."""
+
+    def test_has_a_row_for_each_policy(self):
+        """With the metrics in which they differ; the others are given apart."""
+        table, same = table_by_policy({"jitter": QUICK, "late": SLOW, "fixed": NEVER})
+        assert table.headers == (
+            "policy",
+            "clients back",
+            "95 % back after",
+            "99 % back after",
+            "peak arrivals, server up (1 s)",
+        )
+        assert table.rows == (
+            ("jitter", "100 %", "15.0 s", "16.0 s", "190/s"),
+            ("late", "100 %", "25.0 s", "16.0 s", "1,000/s"),
+            ("fixed", "28 %", "never", "never", "950/s"),
+        )
+        assert dict(same)["fastest possible"] == "10.0 s"
+        assert dict(same)["verdict"] == "ok"
+
+    def test_of_equals_has_nothing_but_their_names(self):
+        """Everything is the same for all."""
+        table, same = table_by_policy({"one": QUICK, "other": QUICK})
+        assert table.rows == (("one",), ("other",))
+        assert len(same) == len(comparison_table({"one": QUICK}).rows)
 
 
 class TestConclusion:

@@ -3,6 +3,7 @@
 import pytest
 
 from simulator.core.backoff import BASIC, Policy
+from simulator.core.presets import PRESETS
 from simulator.errors import ScenarioError, UnknownNameError
 from simulator.scenario_files import DEFAULT, builtin_scenarios, load_scenario
 
@@ -57,6 +58,14 @@ def test_every_built_in_scenario_parses(name):
     scenario = load_scenario(name)
     assert scenario.name == name
     assert scenario.description
+
+
+def test_ten_libraries_meet_an_outage_that_outlasts_them():
+    """It is longer than SignalR's patience and than Ably's two minutes."""
+    scenario = load_scenario("libraries")
+    assert len([policy for policy in scenario.compare if policy.name in PRESETS]) >= 10
+    assert scenario.last_outage_end - scenario.outage[0].starts_at > 120.0
+    assert scenario.n_clients / scenario.server.capacity < 5.0
 
 
 def test_the_default_is_built_in():

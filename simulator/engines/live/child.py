@@ -14,6 +14,7 @@ import trio
 from simulator.collecting import collected_seldom
 from simulator.engines.live.clock import SharedClock
 from simulator.engines.live.messages import Begin, Stop, received
+from simulator.errors import input_error_in
 
 _FLUSH_INTERVAL = 1.0
 """Seconds between two flushes: what a killed process can lose at most."""
@@ -31,9 +32,18 @@ def adopt(links: "list[Connection[object, object]]") -> None:
 
 
 def perform(task: Callable[..., None], *arguments: object) -> None:
-    """Do what this process is for."""
+    """Do what this process is for.
+
+    Raises:
+        InputError: A setting proved to be bad once it was used.
+    """
     with _at_work:
-        task(*arguments)
+        try:
+            task(*arguments)
+        except BaseExceptionGroup as group:
+            if (error := input_error_in(group)) is None:
+                raise
+            raise error from None
 
 
 def _end_with_engine() -> None:

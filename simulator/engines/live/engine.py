@@ -19,7 +19,7 @@ from simulator.engines.live.messages import (
     ServerProgress,
 )
 from simulator.engines.live.server_process import serve
-from simulator.errors import MachineError, RunFailedError
+from simulator.errors import InputError, MachineError, RunFailedError
 from simulator.progress import Progress, Watcher, unwatched
 from simulator.provenance import first_manifest
 from simulator.results import Manifest, RunResult
@@ -51,7 +51,8 @@ def run(
 
     Raises:
         MachineError: This machine cannot do it, or the port is in use.
-        RunFailedError: A process died; what was recorded is in `out`.
+        InputError: A setting proved to be bad while it ran; what was recorded is in `out`.
+        RunFailedError: A process died; likewise.
         KeyboardInterrupt: After saving what was recorded.
     """
     return _LiveRun(scenario, out, n_workers, watch).conduct()
@@ -87,9 +88,11 @@ class _LiveRun:
                 self._assemble_fleet(crew, address, streams)
                 self._watch_until_over(crew)
                 crew.finish()
-        except RunFailedError as error:
-            self._note(failure=str(error))
-            self._save()
+        except (RunFailedError, InputError) as error:
+            has_begun = self._manifest.origin is not None
+            if has_begun or isinstance(error, RunFailedError):
+                self._note(failure=str(error))
+                self._save()
             raise
         except KeyboardInterrupt:
             self._note(interrupted=True, ended_because="interrupted")

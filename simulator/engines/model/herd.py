@@ -1,12 +1,14 @@
 """The clients of a model run as arrays: where each stands, and when it tries again."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server_stub.draws import Purpose, uniforms
-from simulator.core.backoff import delays
+from simulator.core.backoff import Policy, delays
+from simulator.core.backoff.timing import counts_from_start, next_waits
 from simulator.core.close_codes import Kind, disposition
 from simulator.core.outcomes import Outcome
 from simulator.engines.model.agenda import Clients
@@ -44,8 +46,13 @@ class Herd:
         """The outage that began the episode."""
         self._attempt = np.zeros(n, dtype=np.uint32)
         self._step = np.zeros(n, dtype=np.uint32)
-        needs_previous = any(cohort.policy.jitter == "decorrelated" for cohort in scenario.cohorts)
-        self._previous_delay = np.zeros(n if needs_previous else 0)
+        policies = [cohort.policy for cohort in scenario.cohorts]
+        # What only some policies look at takes no room under the others.
+        self._previous_delay = np.zeros(n if any(map(_looks_back, policies)) else 0)
+        self._lost_at = _instants(n if any(map(_suspends, policies)) else 0)
+        self._opened_from = _instants(n if any(p.first_from_start for p in policies) else 0)
+        if self._opened_from.size:
+            self._opened_from[:] = self._at - self._rtts[cohort_of]
 
     @property
     def size(self) -> int:
@@ -60,6 +67,8 @@ class Herd:
     @property
     def shortest_wait(self) -> int:
         """Nanoseconds from an arrival to giving it up, at least; NEVER if nobody does."""
+        if any(map(_cuts_attempts_short, (cohort.policy for cohort in self._cohorts))):
+            return 0
         return int(np.minimum(self._timeouts - self._rtts, NEVER).min())
 
     def connected_before(self, clients: Clients, instant: int) -> Clients:
@@ -79,7 +88,31 @@ class Herd:
         """When they give their attempts up if nothing has come of them."""
         ends_at = self._at[clients] + self._of_cohort(self._timeouts, clients)
         patience: Instants = np.minimum(ends_at, NEVER)
+        for cohort, some in self._by_cohort(clients):
+            if _cuts_attempts_short(cohort.policy):
+                cut_off_at = self._cut_off_at(cohort.policy, clients[some])
+                patience[some] = np.minimum(patience[some], cut_off_at)
         return patience
+
+    def _cut_off_at(self, policy: Policy, clients: Clients) -> Instants:
+        """When a policy gives up the attempts that are under way, for the next or a suspension."""
+        started_at = self._at[clients]
+        cut_off_at = np.full(clients.size, NEVER)
+        if policy.count_from == "slot":
+            waits = delays(
+                policy,
+                self._step[clients] + 1,
+                self._draws(clients, self._attempt[clients] + np.uint32(1)),
+                self._previous_of(clients),
+                own=self._own(policy, clients),
+                downtime=self._downtime(clients, started_at),
+            )
+            cut_off_at = started_at + all_in_ns(waits)
+        if policy.suspended_after is not None:
+            suspended_at = self._lost_at[clients] + in_ns(policy.suspended_after)
+            before = started_at < suspended_at
+            cut_off_at = np.where(before, np.minimum(cut_off_at, suspended_at), cut_off_at)
+        return cut_off_at
 
     def keys_of(self, clients: Clients) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
         """The episode and the attempt that each is in."""
@@ -90,6 +123,8 @@ class Herd:
     def open(self, clients: Clients, at: Instants) -> None:
         """They get their connections."""
         self._ended(clients, at, Outcome.CONNECTED)
+        if self._opened_from.size:
+            self._opened_from[clients] = self._at[clients]
         self._at[clients] = at
         self._is_connected[clients] = True
         for cohort, some in self._by_cohort(clients):
@@ -108,7 +143,16 @@ class Herd:
             retry_after: Nanoseconds.
         """
         self._ended(clients, at, outcome)
-        self._back_off(clients, self._at[clients], at, at + retry_after)
+        for cohort, some in self._by_cohort(clients):
+            failed, now = clients[some], at[some]
+            if cohort.policy.ends_on_failure:
+                self._give_up(failed, now)
+                continue
+            not_before = now + (retry_after if cohort.retry_after == "obey" else 0)
+            started_at = self._at[failed]
+            from_start = counts_from_start(cohort.policy)
+            counted_from = started_at if from_start else now
+            self._back_off(cohort.policy, failed, _Wait(now, started_at, counted_from, not_before))
 
     def lose(self, clients: Clients, at: Instants, broken: Break) -> None:
         """They notice that their connections are lost.
@@ -122,18 +166,35 @@ class Herd:
         self._attempt[clients] = 0
         self._outage[clients] = broken.outage
         self._book.losses(clients, self._episode[clients], at, broken)
+        if self._lost_at.size:
+            self._lost_at[clients] = at
         for cohort, some in self._by_cohort(clients):
-            losers, lost_at = clients[some], at[some]
-            if cohort.policy.reset_after is not None:
-                uptime = lost_at - self._at[losers]
-                self._reset_counter(losers[uptime >= in_ns(cohort.policy.reset_after)])
-            self._at[losers] = NEVER
-            self._is_connected[losers] = False
-            verdict = disposition(broken.close_code, "", cohort.close_codes)
-            if verdict.kind is Kind.END:
-                self._book.give_ups(losers, lost_at)
-            else:
-                self._back_off(losers, lost_at, lost_at, lost_at + in_ns(verdict.at_least))
+            self._lose_alike(cohort, clients[some], at[some], broken)
+
+    def _lose_alike(self, cohort: Cohort, clients: Clients, at: Instants, broken: Break) -> None:
+        verdict = disposition(broken.close_code, "", cohort.close_codes)
+        connected_at = self._at[clients]
+        self._is_connected[clients] = False
+        if verdict.kind is Kind.END:
+            self._give_up(clients, at)
+            return
+        not_before = at + in_ns(verdict.at_least)
+        if verdict.kind is Kind.AT_ONCE:
+            self._dial_at(clients, np.maximum(at, not_before))
+            return
+        policy = cohort.policy
+        if policy.reset_after is not None:
+            self._reset_counter(clients[at - connected_at >= in_ns(policy.reset_after)])
+        since = self._opened_from[clients] if policy.first_from_start else at
+        self._back_off(policy, clients, _Wait(at, since, since, not_before))
+
+    def _give_up(self, clients: Clients, at: Instants) -> None:
+        self._at[clients] = NEVER
+        self._book.give_ups(clients, at)
+
+    def _dial_at(self, clients: Clients, due_at: Instants) -> None:
+        self._attempt[clients] += np.uint32(1)
+        self._at[clients] = np.where(due_at < self._horizon, due_at, NEVER)
 
     def _reset_counter(self, clients: Clients) -> None:
         self._step[clients] = 0
@@ -145,43 +206,43 @@ class Herd:
         ended = Ended(clients, episode, attempt, self._at[clients], at, outcome)
         self._book.attempts(ended, outcome, self._outage[clients])
 
-    def _back_off(
-        self, clients: Clients, started_at: Instants, at: Instants, not_before: Instants
-    ) -> None:
+    def _back_off(self, policy: Policy, clients: Clients, wait: "_Wait") -> None:
         """Decide when each tries again, if it does."""
-        for cohort, some in self._by_cohort(clients):
-            self._back_off_alike(
-                cohort, clients[some], started_at[some], at[some], not_before[some]
-            )
-
-    def _back_off_alike(
-        self,
-        cohort: Cohort,
-        clients: Clients,
-        started_at: Instants,
-        at: Instants,
-        not_before: Instants,
-    ) -> None:
-        policy = cohort.policy
         step = self._step[clients] + np.uint32(1)
         self._step[clients] = step
         if policy.max_attempts is not None:
             stays = step <= policy.max_attempts
-            self._at[clients[~stays]] = NEVER
-            self._book.give_ups(clients[~stays], at[~stays])
-            clients, step, started_at = clients[stays], step[stays], started_at[stays]
-            at, not_before = at[stays], not_before[stays]
-        attempt = self._attempt[clients] + np.uint32(1)
-        self._attempt[clients] = attempt
-        draws = uniforms(self._seed, Purpose.BACKOFF, clients, self._episode[clients], attempt)
+            self._give_up(clients[~stays], wait.now[~stays])
+            clients, step, wait = clients[stays], step[stays], wait.only(stays)
+        steps, waits = next_waits(
+            policy,
+            step,
+            self._draws(clients, self._attempt[clients] + np.uint32(1)),
+            self._previous_of(clients),
+            own=self._own(policy, clients),
+            downtime=self._downtime(clients, wait.counted_from),
+            elapsed=(wait.now - wait.since) / 1e9,
+        )
+        self._step[clients] = steps
         if self._previous_delay.size:
-            wait = delays(policy, step, draws, self._previous_delay[clients])
-            self._previous_delay[clients] = wait
-        else:
-            wait = delays(policy, step, draws)
-        counted_from = started_at if policy.count_from == "start" else at
-        due_at = np.maximum(counted_from + all_in_ns(wait), np.maximum(not_before, at))
-        self._at[clients] = np.where(due_at < self._horizon, due_at, NEVER)
+            self._previous_delay[clients] = waits
+        counted_from = wait.now if policy.count_from == "remainder" else wait.counted_from
+        due_at = counted_from + all_in_ns(waits)
+        self._dial_at(clients, np.maximum(due_at, np.maximum(wait.not_before, wait.now)))
+
+    # What policies look at
+
+    def _draws(self, clients: Clients, attempt: NDArray[np.uint32]) -> NDArray[np.float64]:
+        return uniforms(self._seed, Purpose.BACKOFF, clients, self._episode[clients], attempt)
+
+    def _previous_of(self, clients: Clients) -> NDArray[np.float64] | None:
+        return self._previous_delay[clients] if self._previous_delay.size else None
+
+    def _own(self, policy: Policy, clients: Clients) -> NDArray[np.float64] | float:
+        return uniforms(self._seed, Purpose.OWN, clients) if policy.base_spread else 0.5
+
+    def _downtime(self, clients: Clients, at: Instants) -> NDArray[np.float64] | float:
+        return (at - self._lost_at[clients]) / 1e9 if self._lost_at.size else 0.0
 
     # Cohorts
 
@@ -201,6 +262,36 @@ class Herd:
             some = cohort_of == index
             if some.any():
                 yield cohort, some
+
+
+class _Wait(NamedTuple):
+    """What a delay counts from; arrays of shape (n,)."""
+
+    now: Instants
+    since: Instants
+    """Start of what took time: the last attempt, or the one that had led to the connection."""
+    counted_from: Instants
+    not_before: Instants
+
+    def only(self, some: NDArray[np.bool_]) -> "_Wait":
+        """Of some."""
+        return _Wait(*(instants[some] for instants in self))
+
+
+def _looks_back(policy: Policy) -> bool:
+    return policy.jitter == "decorrelated" or bool(policy.function)
+
+
+def _suspends(policy: Policy) -> bool:
+    return policy.suspended_after is not None
+
+
+def _cuts_attempts_short(policy: Policy) -> bool:
+    return policy.count_from == "slot" or _suspends(policy)
+
+
+def _instants(n: int) -> Instants:
+    return np.zeros(n, dtype=np.int64)
 
 
 def _patience(cohort: Cohort) -> int:

@@ -16,7 +16,6 @@ from server_stub.draws import Purpose, uniform
 from server_stub.outage import OutageKind, OutageWindow, on_the_server
 from server_stub.service import service_time
 from server_stub.wire import RAMP_EPISODE
-from simulator.core.backoff import delay, gives_up
 from simulator.core.close_codes import Kind, disposition
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.engines.model.course import (
@@ -30,8 +29,9 @@ from simulator.engines.model.course import (
     ramp_connects,
 )
 from simulator.engines.model.instants import NEVER, in_ns
+from simulator.engines.model.reference_client import ModelClient
 from simulator.network import SYN_RETRY_AT
-from simulator.scenario import Cohort, Scenario
+from simulator.scenario import Scenario
 
 
 class Rank(IntEnum):
@@ -44,29 +44,11 @@ class Rank(IntEnum):
     ARRIVAL = 4
 
 
-@dataclass(slots=True, eq=False)
-class _Client:
-    """One client, as itself sees things."""
-
-    number: int
-    cohort: Cohort
-    connected_at: int
-    is_connected: bool = True
-    episode: int = RAMP_EPISODE
-    attempt: int = 0
-    step: int = 0
-    previous_delay: float = 0.0
-    due_at: int = 0
-    not_before: int = 0
-    dial: "_Dial | None" = None
-    """The attempt under way."""
-
-
 @dataclass(slots=True, eq=False, kw_only=True)
 class _Dial(Job):
     """One attempt, as the network and the server see it."""
 
-    client: _Client
+    client: ModelClient
     episode: int
     attempt: int
     first_syn_at: int
@@ -117,10 +99,17 @@ class Reference:
         self._network = _Network([cohort.name for cohort in scenario.cohorts])
         connects = ramp_connects(scenario, cohort_of)
         self._clients = [
-            _Client(number, scenario.cohorts[cohort_of[number]], int(connects[number]))
+            ModelClient(
+                number,
+                scenario.cohorts[cohort_of[number]],
+                scenario.seed,
+                connected_at=int(connects[number]),
+            )
             for number in range(scenario.n_clients)
         ]
-        self._sessions: dict[tuple[int, int], _Client] = {
+        self._dials: list[_Dial | None] = [None] * scenario.n_clients
+        """The attempt that each client has under way."""
+        self._sessions: dict[tuple[int, int], ModelClient] = {
             (client.number, RAMP_EPISODE): client for client in self._clients
         }
         """Connections that the server has, by client and by the episode that they ended."""
@@ -143,9 +132,9 @@ class Reference:
             if not self._events or self._events[0][:2] != (self._now, Rank.DEPARTURE):
                 self._note_levels()
         self._now = self._end
-        for client in self._clients:
-            if client.dial is not None and client.dial.first_syn_at <= self._end:
-                self._ended(client.dial, Outcome.CANCELLED)
+        for dial in self._dials:
+            if dial is not None and dial.first_syn_at <= self._end:
+                self._ended(dial, Outcome.CANCELLED)
         return self._book.course()
 
     def _at(self, at: int, rank: Rank, key: int, happen: Callable[[], None]) -> None:
@@ -159,15 +148,12 @@ class Reference:
 
     # Dialling
 
-    def _lose(self, client: _Client, broken: Break) -> None:
+    def _lose(self, client: ModelClient, broken: Break) -> None:
         """A client notices that its connection is lost."""
-        policy = client.cohort.policy
-        uptime = self._now - client.connected_at
-        if policy.reset_after is not None and uptime >= in_ns(policy.reset_after):
-            client.step, client.previous_delay = 0, 0.0
         client.is_connected = False
         client.episode += 1
         client.attempt = 0
+        client.lost_at = self._now
         self._book.loss(
             Noticed(
                 client.number,
@@ -183,22 +169,15 @@ class Reference:
         if verdict.kind is Kind.END:
             self._book.give_up(GaveUp(client.number, self._now))
             return
-        client.not_before = self._now + in_ns(verdict.at_least)
-        self._back_off(client, self._now)
+        due_at = self._now if verdict.kind is Kind.AT_ONCE else client.due_after_loss(self._now)
+        self._back_off(client, due_at, self._now + in_ns(verdict.at_least))
 
-    def _back_off(self, client: _Client, counted_from: int) -> None:
-        policy = client.cohort.policy
-        client.step += 1
-        if gives_up(policy, client.step):
+    def _back_off(self, client: ModelClient, due_at: int | None, not_before: int) -> None:
+        if due_at is None:
             self._book.give_up(GaveUp(client.number, self._now))
             return
         client.attempt += 1
-        draw = uniform(
-            self._scenario.seed, Purpose.BACKOFF, client.number, client.episode, client.attempt
-        )
-        client.previous_delay = delay(policy, client.step, draw, client.previous_delay)
-        due_at = max(counted_from + in_ns(client.previous_delay), client.not_before, self._now)
-        client.due_at = due_at
+        client.due_at = due_at = max(due_at, not_before, self._now)
         if due_at >= self._horizon:
             return
         arrives_at = due_at + in_ns(client.cohort.rtt)
@@ -210,20 +189,18 @@ class Reference:
             attempt=client.attempt,
             first_syn_at=arrives_at,
         )
-        client.dial = dial
-        if client.cohort.connect_timeout is not None:
-            patience_ends_at = due_at + in_ns(client.cohort.connect_timeout)
-            self._at(patience_ends_at, Rank.TIMEOUT, client.number, partial(self._time_out, dial))
+        self._dials[client.number] = dial
+        self._at(client.patience, Rank.TIMEOUT, client.number, partial(self._time_out, dial))
         self._at(arrives_at, Rank.ARRIVAL, client.number, partial(self._arrive, dial))
 
     def _fail(self, dial: _Dial, outcome: Outcome, retry_after: int = 0) -> None:
         """An attempt is over without a connection."""
         client = dial.client
-        client.dial = None
+        self._dials[client.number] = None
         self._ended(dial, outcome)
-        client.not_before = self._now + retry_after
-        from_start = client.cohort.policy.count_from == "start"
-        self._back_off(client, client.due_at if from_start else self._now)
+        obeys = client.cohort.retry_after == "obey"
+        not_before = self._now + (retry_after if obeys else 0)
+        self._back_off(client, client.due_after_failure(self._now), not_before)
 
     def _ended(self, dial: _Dial, outcome: Outcome) -> None:
         client = dial.client
@@ -233,7 +210,7 @@ class Reference:
 
     def _time_out(self, dial: _Dial) -> None:
         """Patience is over (RULES 9)."""
-        if dial.client.dial is not dial:
+        if self._dials[dial.client.number] is not dial:
             return
         dial.has_left = True
         heals_at = self._network.cut_until.get(self._cohort_of[dial.client.number])
@@ -255,7 +232,7 @@ class Reference:
 
     def _arrive(self, dial: _Dial) -> None:
         """A SYN meets the path, the kernel's queue, or the server."""
-        if dial.client.dial is not dial:
+        if self._dials[dial.client.number] is not dial:
             return
         cohort = self._cohort_of[dial.client.number]
         if cohort in self._network.cut_until:
@@ -358,18 +335,16 @@ class Reference:
 
     def _answer(self, dial: _Dial) -> None:
         """The 101 travels; along a cut path it arrives when that has healed."""
-        if dial.client.dial is not dial:
+        if self._dials[dial.client.number] is not dial:
             return
         heals_at = self._network.cut_until.get(self._cohort_of[dial.client.number])
         if heals_at is not None:
             self._at(heals_at, Rank.DEPARTURE, 1, partial(self._answer, dial))
             return
         client = dial.client
-        client.dial = None
+        self._dials[client.number] = None
         client.is_connected = True
-        client.connected_at = self._now
-        if client.cohort.policy.reset_after is None:
-            client.step, client.previous_delay = 0, 0.0
+        client.opened(self._now)
         self._ended(dial, Outcome.CONNECTED)
 
     # Outages of the server
@@ -385,7 +360,7 @@ class Reference:
             self._disconnect_everybody(window, self._now)
 
     @property
-    def _connected(self) -> list[_Client]:
+    def _connected(self) -> list[ModelClient]:
         return [client for client in self._clients if client.is_connected]
 
     def _disconnect_everybody(self, window: OutageWindow, broke_at: int) -> None:
@@ -425,14 +400,16 @@ class Reference:
 
     # Silence
 
-    def _await_notice(self, client: _Client, window: OutageWindow, over_at: int) -> None:
+    def _await_notice(self, client: ModelClient, window: OutageWindow, over_at: int) -> None:
         """A client notices a silence by its heartbeat, unless it is over before (RULES 15, 19)."""
-        noticed_at = silence_noticed_at(client, self._scenario.seed, self._now)
+        noticed_at = client.silence_noticed_at(self._now)
         if noticed_at < over_at:
             notice = partial(self._notice, client, client.episode, window, self._now)
             self._at(noticed_at, Rank.TIMEOUT, client.number, notice)
 
-    def _notice(self, client: _Client, episode: int, window: OutageWindow, broke_at: int) -> None:
+    def _notice(
+        self, client: ModelClient, episode: int, window: OutageWindow, broke_at: int
+    ) -> None:
         if client.is_connected and client.episode == episode:
             self._lose(client, Break(window.index, broke_at, NoticedBy.HEARTBEAT))
 
@@ -452,20 +429,9 @@ class Reference:
             for key, client in self._sessions.items()
             if self._cohort_of[client.number] not in hit
             or (client.is_connected and client.episode == key[1])
-            or (client.dial is not None and client.dial.episode == key[1])
+            or self._is_dialling(client, key[1])
         }
 
-
-def silence_noticed_at(client: _Client, seed: int, since: int) -> int:
-    """When a connected client finds a peer dead that is silent from an instant on.
-
-    Its first ping from then on stays unanswered for the timeout; NEVER without a heartbeat.
-    """
-    beat = client.cohort.heartbeat
-    if beat is None:
-        return NEVER
-    interval = in_ns(beat.interval)
-    phase = uniform(seed, Purpose.HEARTBEAT, client.number, client.episode)
-    first = client.connected_at + in_ns(phase * beat.interval)
-    n_answered = max(0, -((first - since) // interval))
-    return first + n_answered * interval + in_ns(beat.timeout)
+    def _is_dialling(self, client: ModelClient, episode: int) -> bool:
+        dial = self._dials[client.number]
+        return dial is not None and dial.episode == episode

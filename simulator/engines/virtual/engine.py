@@ -18,7 +18,7 @@ from simulator.core.outbox import Storage
 from simulator.ending import Ending, Sample
 from simulator.engines.virtual.clock import JumpingClock
 from simulator.engines.virtual.determinism import deterministic_scheduling
-from simulator.errors import RunFailedError
+from simulator.errors import RunFailedError, input_error_in
 from simulator.fleet import Fleet
 from simulator.network import SYN_RETRY_AT, MemoryPort
 from simulator.progress import Progress, Watcher, unwatched
@@ -179,10 +179,15 @@ class _VirtualRun:
 
 
 def _what_happened(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The interrupt, or the one error, that a nursery delivers in a group; else the group."""
+    """The interrupt, or the one error, that a nursery delivers in a group; else the group.
+
+    Of errors in the input that several clients met at once, the first.
+    """
     interrupts, _ = group.split(KeyboardInterrupt)
     if interrupts is not None:
         return KeyboardInterrupt()
+    if (bad_input := input_error_in(group)) is not None:
+        return bad_input
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]

@@ -34,6 +34,24 @@ def in_tmp(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def own_module(in_tmp, monkeypatch):
+    """Write a module into the working directory; gives its name, which no other module has."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    written = []
+
+    def write(*lines):
+        name = f"{in_tmp.name}_{len(written)}".replace("-", "_")
+        text = "\n".join(["from simulator import Policy", *lines, ""])
+        (in_tmp / f"{name}.py").write_text(text)
+        written.append(name)
+        return name
+
+    yield write
+    for name in written:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
 def herd_process(in_tmp, program):
     """Run `herd ARGUMENTS` in a process; gives exit code, stdout and stderr."""
 

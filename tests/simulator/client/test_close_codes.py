@@ -65,3 +65,13 @@ async def test_a_server_may_ask_for_time(played, code, reason, delay, autojump_c
     assert life.of(Disconnected)[0].reason == reason
     assert [event.delay for event in life.of(Reconnecting)] == [delay]
     assert life.of(Connected)[1].at == pytest.approx(10.0 + delay + 0.02)
+
+
+async def test_some_codes_bring_it_back_at_once(played, autojump_clock):
+    """Whatever its policy says, and as none of the retries that the policy allows."""
+    life = played(closes(1000), stays).client(
+        close_codes={"at_once": [1000]}, policy={"growth": "constant", "max_attempts": 0}
+    )
+    await trio.sleep_until(30)
+    assert [event.delay for event in life.of(Reconnecting)] == [0.0]
+    assert life.of(Connected)[1].at == pytest.approx(10.02)

@@ -83,3 +83,10 @@ async def test_it_outlasts_a_look_at_the_page(played, autojump_clock):
     life.client.set_visible(visible=True)
     await trio.sleep_until(60)
     assert [event.at for event in life.of(Connected)] == [pytest.approx(30.0 + 2 * RTT)]
+
+
+async def test_a_page_does_not_see_it(played, autojump_clock):
+    """Browsers keep the headers of a rejected handshake to themselves."""
+    life = played(rejects(Retry_After="7"), opens).client(retry_after="ignore")
+    await trio.sleep_until(60)
+    assert [event.delay for event in life.of(Reconnecting)] == pytest.approx([1.0])

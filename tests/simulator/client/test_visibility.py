@@ -176,3 +176,32 @@ async def test_hidden_twice_is_hidden_since_the_first_time(stub, outage, wake_up
     (disconnected,) = life.of(Disconnected)
     at = disconnected.at
     assert at == pytest.approx(wake_up(at - 1.0, -1000.0, chained=True))
+
+
+async def test_a_library_may_make_no_retries_while_it_is_hidden(stub, outage, autojump_clock):
+    """Its first connect is none; and once it comes into view, it tries at once."""
+    life = hidden_at(
+        await stub(outage(down_for=0.5)), 0.0, page={"hidden": "no-retry", "shown": "at-once"}
+    )
+    await trio.sleep_until(600)
+    assert len(life.attempts) == 1
+    life.client.set_visible(visible=True)
+    await trio.sleep_until(610)
+    assert life.attempts[1] == (600.0, 600.5 + RTT, Outcome.CONNECTED)
+
+
+@pytest.mark.parametrize(("shown_at", "dials_at"), [(11.5, 40.0), (39.0, 40.0), (55.0, 55.0)])
+async def test_a_library_that_does_not_look_leaves_it_to_its_timers(
+    stub, outage, shown_at, dials_at, autojump_clock
+):
+    """In view, a timer runs out when it was set to, or now if that has passed."""
+    life = hidden_at(
+        await stub(outage(down_for=0.5)),
+        0.0,
+        policy={"growth": "constant", "base": 30.0},
+        page={"hidden": "no-retry", "shown": "timers"},
+    )
+    await trio.sleep_until(shown_at)
+    life.client.set_visible(visible=True)
+    await trio.sleep_until(70)
+    assert life.attempts[1] == (dials_at, dials_at + 0.5 + RTT, Outcome.CONNECTED)

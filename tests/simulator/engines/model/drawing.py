@@ -5,7 +5,10 @@ from hypothesis import strategies as st
 from server_stub.config import ServerConfig, ServiceTime
 from server_stub.outage import Outage
 from simulator.core.backoff import Policy
+from simulator.core.presets import PRESETS
 from simulator.scenario import Cohort, HeartbeatConfig, Scenario
+
+_PRESETS = [preset.policy for preset in PRESETS.values()]
 
 coarse = st.sampled_from([0.1, 0.25, 0.5, 1.0, 1.5, 2.0])
 """Seconds, few of them, so that things happen at the same instant."""
@@ -37,7 +40,7 @@ def cohorts(draw, name, share):
     return Cohort(
         name=name,
         share=share,
-        policy=draw(policies()),
+        policy=draw(policies() | st.sampled_from(_PRESETS)),
         rtt=draw(st.sampled_from([0.02, 0.05, 0.1])),
         connect_timeout=draw(st.sampled_from([None, 0.2, 0.5, 2.0])),
         heartbeat=draw(

@@ -1,0 +1,1 @@
+"""The presets against independent statements of their rules."""
