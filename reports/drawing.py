@@ -9,6 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.figures import (
+    arrivals,
+    cohorts,
+    nodes,
+    plot_arrivals,
+    plot_cohorts,
+    plot_nodes,
     plot_policy,
     plot_raster,
     plot_recoveries,
@@ -32,6 +38,7 @@ from reports.wording import policy_name
 from simulator.core.backoff import Policy
 from simulator.core.storms import attempts_until, load_curve, until_attempt
 from simulator.grading import N_CLIENTS, REFUSED_AFTER, SEED, YARDSTICK, in_brief, storm_grade
+from simulator.metrics.door import arrivals_met
 from simulator.metrics.series import BIN
 from simulator.results import RunResult
 
@@ -52,6 +59,10 @@ def draw_comparison(
 ) -> list[Path]:
     """Write the figures of a comparison: storm, recovery, raster, states.
 
+    Where there are several cohorts, a further one tells them apart; where there are several nodes,
+    another shows how many connections each of them holds; where a server has turned anybody away,
+    another shows what arrivals met.
+
     Args:
         results: By policy; one at least.
         directory: Of the comparison; the figures go into `figures` below it.
@@ -67,6 +78,12 @@ def draw_comparison(
     if all(result.manifest.attempts_recorded for result in results.values()):
         figures["raster"] = _side_by_side(results, plot_raster, raster.HEADING, _as_strips)
         figures["states"] = _side_by_side(results, plot_states, states.HEADING)
+    if any(len(result.scenario.cohorts) > 1 for result in results.values()):
+        figures["cohorts"] = _side_by_side(results, plot_cohorts, cohorts.HEADING)
+    if any(map(_turned_some_away, results.values())):
+        figures["arrivals"] = _side_by_side(results, plot_arrivals, arrivals.HEADING)
+    if any(result.scenario.plan.n_places > 1 for result in results.values()):
+        figures["nodes"] = _side_by_side(results, plot_nodes, nodes.HEADING)
     (directory / FIGURES).mkdir(parents=True, exist_ok=True)
     return [
         _save(figure, directory / FIGURES / f"{name}.{format}") for name, figure in figures.items()
@@ -110,6 +127,11 @@ def draw_policy(policy: Policy, file: Path, *, name: str, n_attempts: int) -> No
         yardstick=(YARDSTICK.name, load_curve(yardstick, BIN)),
     )
     _save(drawn.figure, file)
+
+
+def _turned_some_away(result: RunResult) -> bool:
+    met = arrivals_met(result)
+    return met is not None and bool(met.totals[1:].any())
 
 
 class _Drawn(Protocol):

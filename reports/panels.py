@@ -116,12 +116,13 @@ def n_characters(ax: Axes, size: float) -> int:
     return max(1, int((width - _BESIDE) / (_CHARACTER * size)))
 
 
-def set_rate_scale(axes: Sequence[Axes], highest: float) -> None:
+def set_rate_scale(axes: Sequence[Axes], highest: float, what: str = "attempts/s") -> None:
     """Give panels of rates one square-root scale, on which a peak and a fiftieth of it both show.
 
     Args:
         axes: The panels.
         highest: Events per second.
+        what: Label of the scale.
     """
     for ax in axes:
         ax.set_yscale("function", functions=(_root, np.square))
@@ -129,7 +130,7 @@ def set_rate_scale(axes: Sequence[Axes], highest: float) -> None:
         ax.yaxis.set_major_locator(FixedLocator(_rate_ticks(highest)))
         ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         ax.yaxis.minorticks_off()
-        ax.set_ylabel("attempts/s\n(√ scale)")
+        ax.set_ylabel(f"{what}\n(√ scale)")
 
 
 def _root(rate: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ import matplotlib as mpl
 from matplotlib.patheffects import withStroke
 
 from simulator.core.outcomes import Outcome
+from simulator.metrics.door import Met
 from simulator.metrics.states import FleetState
 
 WIDTH = 9.0
@@ -53,8 +54,20 @@ STATE_COLOURS: Mapping[FleetState, str] = MappingProxyType(
     }
 )
 """To be connected is as green as an attempt that got through."""
+MET_COLOURS: Mapping[Met, str] = MappingProxyType(
+    {
+        Met.ADMITTED: GREEN,
+        Met.BACKLOG: ORANGE,
+        Met.MAX_CONNECTIONS: PURPLE,
+        Met.ADMISSION: VERMILLION,
+        Met.MAX_PER_ADDRESS: BLUE,
+    }
+)
+"""To be let in is green again."""
 POLICY_COLOURS = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY, BLACK)
 """Of lines that stand for policies, in the order of the comparison."""
+NODE_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+"""Of lines that stand for nodes, by number."""
 
 _PARAMETERS: Mapping[Any, Any] = MappingProxyType(
     {

@@ -178,9 +178,10 @@ def _recovers(recovered: Mapping[str, float], summaries: Mapping[str, Summary]) 
     else:
         who = f"{fastest} recovers fastest"
     floor = _value(summaries[fastest], "floor")
-    beside = f" ({times(best / floor)} the fastest possible)" if floor > 0 else ""
+    beside = f" ({times(best / floor)} the fastest possible)" if floor > 0 and best > 0 else ""
     rest = f", {listed(slower)}" if slower else ""
-    return f"{who}: 95 % of the clients are back {seconds(best)} after the outage{beside}{rest}"
+    when = f"{seconds(best)} after the outage" if best > 0 else "when the outage is over"
+    return f"{who}: 95 % of the clients are back {when}{beside}{rest}"
 
 
 def _higher_peak(fastest: str, summaries: Mapping[str, Summary]) -> str:

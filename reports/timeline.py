@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from reports.panels import n_characters
 from reports.style import BLACK, FAINT, HALO
+from server_stub.outage import OutageKind
 from simulator.metrics.episodes import end_of_observation
 from simulator.metrics.recovery import spans_of
 from simulator.results import RunResult
@@ -22,6 +23,13 @@ Key = TypeVar("Key", bound=IntEnum)
 
 _NOTE_SIZE = 8.5
 """Points; of the type of words within a panel."""
+_NAMES = {
+    OutageKind.NETWORK: "network cut",
+    OutageKind.DRAIN: "drain",
+    OutageKind.SLOW: "slow",
+    OutageKind.IDLE_TIMEOUT: "idle timeout",
+}
+"""What is written over a span, where "outage" would say too little."""
 _SHORTEST = 1.0
 """Seconds; a time axis shows at least that much, even of a run cut off in its ramp."""
 
@@ -85,7 +93,7 @@ def shade_outages(
         )
         for span in spans
     )
-    texts = ["network cut" if span.on_the_network else "outage" for span in spans]
+    texts = ["deploy" if span.is_deploy else _NAMES.get(span.kind, "outage") for span in spans]
     notes: tuple[Annotation, ...] = ()
     for line, text in enumerate(dict.fromkeys(texts)):  # The first of each; the two may overlap.
         notes += _label_span(ax, outages[texts.index(text)], text, line=line)

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from server_stub.outage import OutageKind
 from simulator.core.outcomes import Outcome
+from simulator.metrics.door import Met
 from simulator.metrics.episodes import end_of_observation
 from simulator.metrics.recovery import Span, spans_of
 from simulator.metrics.series import share_connected
@@ -33,6 +35,24 @@ STATE_WORDS: Mapping[FleetState, str] = MappingProxyType(
         FleetState.GAVE_UP: "gave up",
     }
 )
+
+MET_WORDS: Mapping[Met, str] = MappingProxyType(
+    {
+        Met.ADMITTED: "let in",
+        Met.BACKLOG: "queue full",
+        Met.MAX_CONNECTIONS: "too many connections",
+        Met.ADMISSION: "not admitted by the rule in front",
+        Met.MAX_PER_ADDRESS: "too many from one address",
+    }
+)
+_TROUBLES: Mapping[OutageKind, str] = MappingProxyType(
+    {
+        OutageKind.NETWORK: "network down",
+        OutageKind.SLOW: "server slow",
+        OutageKind.IDLE_TIMEOUT: "idle connections forgotten",
+    }
+)
+"""What is wrong while it lasts; with the other kinds the server is down."""
 
 
 def percent(share: float) -> str:
@@ -67,20 +87,28 @@ def listed(words: Sequence[str]) -> str:
 
 
 def setting(result: RunResult) -> str:
-    """What the herd is up against: "1,000 clients, server down for 6.0 s".
-
-    While a server is well and only paths to it are cut, it is the network that is down.
-    """
+    """What the herd is up against: "1,000 clients, server down for 6.0 s"."""
     spans = spans_of(result, end_of_observation(result))
     clients = f"{result.scenario.n_clients:,} clients"
     if not spans:
         return f"{clients}, no outage"
-    by_place = {
-        "server": [span for span in spans if not span.on_the_network],
-        "network": [span for span in spans if span.on_the_network],
-    }
-    parts = [f"{place} down {_how_long(its)}" for place, its in by_place.items() if its]
+    by_trouble: dict[str, list[Span]] = {}
+    for span in sorted(spans, key=lambda span: span.kind in _TROUBLES):
+        by_trouble.setdefault(_trouble(span, result), []).append(span)
+    parts = [f"{trouble} {_how_long(its)}" for trouble, its in by_trouble.items()]
     return ", ".join([clients, *parts])
+
+
+def _trouble(span: Span, result: RunResult) -> str:
+    """What is wrong while an outage lasts."""
+    n_nodes = result.scenario.server.nodes
+    if span.is_deploy:
+        return f"{n_nodes} node{'s' if n_nodes > 1 else ''} replaced"
+    if span.kind in _TROUBLES:
+        return _TROUBLES[span.kind]
+    if span.n_nodes < n_nodes:
+        return f"{span.n_nodes} of {n_nodes} nodes down"
+    return "server down"
 
 
 def _how_long(spans: Sequence[Span]) -> str:
@@ -88,7 +116,7 @@ def _how_long(spans: Sequence[Span]) -> str:
     if math.isinf(longest):
         return "to the end"
     if len(spans) == 1:
-        return f"for {seconds(longest)}"
+        return f"{'within' if spans[0].is_deploy else 'for'} {seconds(longest)}"
     return f"{len(spans)} times, for up to {seconds(longest)}"
 
 
@@ -116,7 +144,14 @@ def back(result: RunResult, summary: Mapping[str, Any]) -> str:
     return f"{percent(share)} back after {seconds(end - over_at)}"
 
 
+def seen_by_server(result: RunResult) -> bool:
+    """Are these others' clients, of which only the server's side is known?"""
+    return result.manifest.engine == "serve"
+
+
 def policy_name(result: RunResult) -> str:
     """The policy of a run; of cohorts with different ones, all of them."""
+    if seen_by_server(result):
+        return "your clients"
     labels = {cohort.policy.label: None for cohort in result.scenario.cohorts}
     return " + ".join(labels)

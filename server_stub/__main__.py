@@ -1,8 +1,9 @@
 """The stub server alone: `python -m server_stub [CONFIG.toml] [--port N] [--seed S] [--out DIR]`.
 
-CONFIG holds a `[server]` table and `[[outage]]` tables as a scenario does, and may be a whole
-scenario: its other fields are about the herd and count for nothing here, its `seed` does. Whatever
-no scenario knows is an error. t = 0 is the start; all records count from it.
+CONFIG holds a `[server]` table, `[[outage]]` and `[[deploy]]` tables as a scenario does, and may be
+a whole scenario: its other fields are about the herd and count for nothing here, its `seed` does.
+Whatever no scenario knows is an error. Several nodes listen on a port each; what balances between
+them is not part of the stub. t = 0 is the start; all records count from it.
 
 Exit codes: 0 ended by Ctrl-C or SIGTERM; 2 bad input.
 """
@@ -12,7 +13,7 @@ import signal
 import sys
 import time
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -20,12 +21,15 @@ from typing import Any, NoReturn, Self
 import trio
 from pydantic import ValidationError, model_validator
 
+from server_stub.cluster import Cluster
 from server_stub.config import ServerConfig
-from server_stub.outage import Outage, OutageWindow, unfold
+from server_stub.deploy import Deploy
+from server_stub.outage import Outage, OutageWindow
+from server_stub.plan import Plan, PlanError, plan
+from server_stub.problems import Problem, misfit_error, problems_of
 from server_stub.recorder import ServerRecorder
-from server_stub.server import Server
 from server_stub.settings import Count, Settings
-from server_stub.streams import SocketPort
+from server_stub.streams import SocketPort, open_ports
 
 HERD_FIELDS = frozenset(
     {"name", "description", "n_clients", "horizon", "grace", "ramp_rate", "settle", "transport"}
@@ -46,11 +50,20 @@ class StubConfig(Settings):
     seed: Count = 1
     server: ServerConfig = ServerConfig()
     outage: tuple[Outage, ...] = ()
+    deploy: tuple[Deploy, ...] = ()
 
     @model_validator(mode="after")
-    def _outages_do_not_overlap(self) -> Self:
-        unfold(self.outage)
+    def _nothing_overlaps(self) -> Self:
+        try:
+            self.plan()
+        except PlanError as error:
+            overlap = Problem(place=error.field, value="", allowed=str(error))
+            raise misfit_error([overlap]) from None
         return self
+
+    def plan(self) -> Plan:
+        """What happens to which node when."""
+        return plan(self.server.nodes, self.outage, self.deploy, self.server.health_check)
 
 
 class _InputError(Exception):
@@ -87,16 +100,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _options(arguments)
         config = _read_config(options)
         _make_directory(options.out)
-        port = _open_port(config.server)
-        recorder = ServerRecorder(options.out)
+        ports = _open_ports(config)
+        recorders = [ServerRecorder(options.out, node=node) for node in range(len(ports))]
     except _InputError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     clock = _Clock()
     try:
-        trio.run(_serve, config, port, recorder, clock=clock)
+        trio.run(_serve, config, ports, recorders, clock=clock)
     finally:
-        recorder.close(clock.current_time())
+        for recorder in recorders:
+            recorder.close(clock.current_time())
     return 0
 
 
@@ -120,7 +134,8 @@ def _read_config(options: argparse.Namespace) -> StubConfig:
         return StubConfig.model_validate(data)
     except ValidationError as error:
         source = options.config or "options"
-        raise _InputError("\n".join(f"{source}: {line}" for line in _mistakes(error))) from None
+        problems = problems_of(error.errors(), StubConfig)
+        raise _InputError("\n".join(f"{source}: {problem}" for problem in problems)) from None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -130,14 +145,6 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise _InputError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _InputError(f"{path}: {error}") from None
-
-
-def _mistakes(error: ValidationError) -> Iterator[str]:
-    for detail in error.errors(include_url=False):
-        place = ".".join(map(str, detail["loc"]))
-        value = "" if isinstance(detail["input"], Mapping | Settings) else f" = {detail['input']!r}"
-        message = detail.get("ctx", {}).get("error", detail["msg"])
-        yield f"{place}{value}: {message}" if place else str(message)
 
 
 def _make_directory(directory: Path | None) -> None:
@@ -151,45 +158,58 @@ def _make_directory(directory: Path | None) -> None:
         raise _InputError(f"--out {directory}: holds a recording already")
 
 
-def _open_port(config: ServerConfig) -> SocketPort:
+def _open_ports(config: StubConfig) -> list[SocketPort]:
+    server = config.server
     try:
-        return SocketPort(_HOST, config.port, listen_backlog=config.listen_backlog)
+        return open_ports(
+            _HOST, server.port, config.plan().n_places, listen_backlog=server.listen_backlog
+        )
     except OSError as error:
-        raise _InputError(f"server.port = {config.port}: {error.strerror}") from None
+        raise _InputError(f"server.port = {server.port}: {error.strerror}") from None
 
 
-async def _serve(config: StubConfig, port: SocketPort, recorder: ServerRecorder) -> None:
-    windows = unfold(config.outage)
-    server = Server(config.server, port=port, seed=config.seed, recorder=recorder)
+async def _serve(
+    config: StubConfig, ports: Sequence[SocketPort], recorders: Sequence[ServerRecorder]
+) -> None:
+    schedule = config.plan()
+    cluster = Cluster(config.server, schedule, ports=ports, seed=config.seed, recorders=recorders)
+    addresses = [port.address for port in ports]
     async with trio.open_nursery() as nursery:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            await nursery.start(server.run)
-            sys.stdout.write(f"{_announcement(config.server, port.address, windows)}\n")
+            await nursery.start(cluster.run)
+            sys.stdout.write(f"{_announcement(config.server, addresses, schedule.windows)}\n")
             sys.stdout.flush()
-            nursery.start_soon(partial(server.follow, windows, origin=0.0))
-            nursery.start_soon(_flush_regularly, recorder)
+            nursery.start_soon(partial(cluster.follow, origin=0.0))
+            nursery.start_soon(_flush_regularly, cluster)
             await anext(aiter(signals))
             nursery.cancel_scope.cancel()
 
 
-async def _flush_regularly(recorder: ServerRecorder) -> None:
+def _where(window: OutageWindow) -> str:
+    """Which nodes it hits, where there are others to go to."""
+    if not window.others_serve:
+        return ""
+    return f" (node {', '.join(map(str, window.nodes or ()))})"
+
+
+async def _flush_regularly(cluster: Cluster) -> None:
     while True:
         await trio.sleep(_FLUSH_INTERVAL)
-        recorder.flush()
+        cluster.flush()
 
 
 def _announcement(
-    config: ServerConfig, address: tuple[str, int], windows: Sequence[OutageWindow]
+    config: ServerConfig, addresses: Sequence[tuple[str, int]], windows: Sequence[OutageWindow]
 ) -> str:
     """Where it listens and what will happen when, in one line."""
     named = [
-        f"{window.kind.value} from {window.starts_at:g} to {window.ends_at:g} s"
+        f"{window.kind.value} from {window.starts_at:g} to {window.ends_at:g} s{_where(window)}"
         for window in windows[:_MOST_NAMED]
     ]
     if len(windows) > _MOST_NAMED:
         named.append(f"{len(windows) - _MOST_NAMED} more until {windows[-1].ends_at:g} s")
     plan = ", ".join(named) or "none"
-    where = f"ws://{address[0]}:{address[1]}"
+    where = ", ".join(f"ws://{host}:{port}" for host, port in addresses)
     return (
         f"listening on {where}; {config.capacity:g} handshakes/s; outages: {plan}; Ctrl-C ends it"
     )

@@ -1,4 +1,4 @@
-"""Workers and the FIFO in front of them, sans-IO: who starts, who waits, who is turned away.
+"""Workers and the queue in front of them, sans-IO: who starts, who waits, who is turned away.
 
 A desk never looks at a clock. What is due is due: a worker that frees at 3.00 s takes its next
 job at 3.00 s even when a busy process only gets round to it at 3.02 s, so that lag is measured
@@ -14,6 +14,7 @@ from enum import Enum, auto
 from typing import Generic, TypeVar
 
 from server_stub.config import ServerConfig
+from server_stub.pace import Pace
 
 
 class Decision(Enum):
@@ -44,6 +45,8 @@ class Desk(Generic[AnyJob]):
     """`workers` that each serve one job at a time, and a backlog (RULES 6, 7 and 9)."""
 
     config: ServerConfig
+    pace: Pace = field(default_factory=Pace)
+    """How much longer services take than their own time."""
     _waiting: dict[AnyJob, None] = field(default_factory=dict)
     _serving: list[tuple[float, int, AnyJob]] = field(default_factory=list)
     _sequence: Iterator[int] = field(default_factory=itertools.count)
@@ -127,10 +130,11 @@ class Desk(Generic[AnyJob]):
 
     def _start_next(self, free_at: float) -> None:
         if self._waiting:
-            job = next(iter(self._waiting))
+            in_turn = iter if self.config.order == "fifo" else reversed
+            job = next(in_turn(self._waiting))
             del self._waiting[job]
             self._start(job, max(free_at, job.arrived_at))
 
     def _start(self, job: AnyJob, at: float) -> None:
-        job.due_at = at + job.service_time
+        job.due_at = at + job.service_time * self.pace.factor(at)
         heapq.heappush(self._serving, (job.due_at, next(self._sequence), job))

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 import trio
 
-from server_stub.admission import Decision, Desk, Job
+from server_stub.admission import Desk, Job
 from server_stub.config import ServerConfig
+from server_stub.doorkeeper import Doorkeeper, Reason
 from server_stub.gate import Gate
+from server_stub.pace import Pace
 from server_stub.presence import Presence
 from server_stub.recorder import ServerRecorder
 from server_stub.session import Session
@@ -25,7 +27,12 @@ class Visit(Job):
     session: Session
     """What it becomes once served."""
     waiting: trio.CancelScope = field(default_factory=trio.CancelScope)
+    address: str = ""
+    """Where the peer comes from."""
     turned_away: bool = False
+    """Did an outage send it away?"""
+    retry_after: float | None = None
+    """Seconds for which the node then asks it to stay away."""
 
 
 class Clerk:
@@ -36,6 +43,7 @@ class Clerk:
         self._presence = presence
         self._recorder = recorder
         self._desk: Desk[Visit] = Desk(config)
+        self.door = Doorkeeper(config)
         self._bell = trio.CancelScope()
         self._goes_down_at = math.inf
         self.has_room = Gate(is_open=True)
@@ -49,13 +57,18 @@ class Clerk:
     async def work(self) -> None:
         """End services when they are due, until cancelled."""
         while True:
-            with trio.CancelScope(deadline=self._next_due()) as self._bell:
+            deadline = self._next_due(trio.current_time())
+            with trio.CancelScope(deadline=deadline) as self._bell:
                 await trio.sleep_forever()
             now = trio.current_time()
             self.finish_services(now)
             self.changed(now)
 
     # The outage
+
+    def keep_pace(self, pace: Pace) -> None:
+        """How much longer services take, and when, is known."""
+        self._desk.pace = pace
 
     def goes_down_at(self, at: float) -> None:
         """The next outage is known; what is due only after it began never is."""
@@ -75,12 +88,23 @@ class Clerk:
 
     # Visits
 
-    def arrive(self, visit: Visit, now: float) -> Decision:
-        """Take a visit in, or turn it away."""
-        decision = Decision.OVERFLOW if self._room() <= 0 else self._desk.arrive(visit)
-        self._recorder.count(now, "rejected" if decision is Decision.OVERFLOW else "admitted")
+    def arrive(self, visit: Visit, now: float) -> Reason | None:
+        """Take a visit in, or turn it away; why, if so."""
+        reason = self.door.objection(
+            now,
+            address=visit.address,
+            n_present=self._n_present,
+            n_waiting=self.n_waiting,
+            has_place=self._desk.room > 0,
+        )
+        if reason is None:
+            self._desk.arrive(visit)
+            self.door.enter(visit.session, visit.address)
+            self._recorder.count(now, "admitted")
+        else:
+            self._recorder.turned_away(now, reason)
         self.changed(now)
-        return decision
+        return reason
 
     def leave(self, visit: Visit, now: float) -> None:
         """The peer of this visit has left before its service ended."""
@@ -102,10 +126,10 @@ class Clerk:
 
     def changed(self, now: float) -> None:
         """The desk or who is present is not what it was."""
-        self._bell.deadline = self._next_due()
         self.has_room.set(
-            is_open=self._config.overflow != "drop" or self._room() > len(self._presence.unread)
+            is_open=self._config.overflow != "drop" or self._room(now) > len(self._presence.unread)
         )
+        self._bell.deadline = self._next_due(now)
         self._recorder.level(
             now,
             connected=len(self._presence.sessions),
@@ -113,14 +137,25 @@ class Clerk:
             busy_workers=self._desk.busy_workers,
         )
 
-    def _next_due(self) -> float:
+    def _next_due(self, now: float) -> float:
+        """When a service ends, or when a node that accepts nobody may have room by a new token."""
         due_at = self._desk.next_due()
+        if self._config.overflow == "drop":
+            token_at = self.door.next_token_at(now, len(self._presence.unread) + 1)
+            due_at = min(due_at, token_at) if token_at > now else due_at
         return due_at if due_at < self._goes_down_at else math.inf
 
-    def _room(self) -> float:
+    @property
+    def n_waiting(self) -> int:
+        """Handshakes that wait."""
+        return self._desk.backlog
+
+    @property
+    def _n_present(self) -> int:
+        """Connections, open or being served."""
+        return len(self._presence.sessions) + self._desk.backlog + self._desk.busy_workers
+
+    def _room(self, now: float) -> float:
         """How many more arrivals can be taken in."""
-        room: float = self._desk.room
-        if self._config.max_connections is not None:
-            present = len(self._presence.sessions) + self._desk.backlog + self._desk.busy_workers
-            room = min(room, self._config.max_connections - present)
-        return room
+        rules = self.door.room(now, n_present=self._n_present, n_waiting=self.n_waiting)
+        return min(self._desk.room, rules)

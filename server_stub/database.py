@@ -1,10 +1,10 @@
 """A small SQLite file of ours, which a process killed at any instant leaves whole."""
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, Self
 
 Survives = Literal["power_cut", "process_kill"]
@@ -14,7 +14,21 @@ class DatabaseError(Exception):
     """A database file cannot be used; the message names it and is one clear line."""
 
 
-class Database:
+class Closing(ABC):
+    """Something to be closed; the end of a `with` block does it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close it; more than once does no harm."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+
+class Database(Closing):
     """One SQLite file of ours: recognised, checked, locked; errors say what is wrong with it.
 
     Used by one process at a time, which holds the lock until it closes the file or dies. Written
@@ -82,17 +96,6 @@ class Database:
     def close(self) -> None:
         """Close the file; more than once does no harm."""
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _prepare(
         self, application_id: int, version: int, schema: Iterable[str], survives: Survives

@@ -38,8 +38,20 @@ class Purpose(IntEnum):
     """The first delay of a browser's own brake."""
     HIDDEN = 9
     """Whether a client's page is hidden, since when, and where its browser's wake-ups lie."""
+    DRAIN = 10
+    """A client's rank among those that a drain disconnects."""
+    RETRY_AFTER = 11
+    """Where in the window of a Retry-After an answer lies."""
+    RECONNECT = 12
+    """Where in the window after a restart a client is asked to come back."""
     OWN = 16
     """What a client keeps for life: how much longer its policy's base is than the shortest."""
+    BALANCE = 20
+    """Which node an attempt goes to, where that is left to chance."""
+    AFFINITY = 21
+    """Where a node stands in a client's own order of nodes."""
+    LIFETIME = 22
+    """How old a connection may get."""
 
 
 _MASK = (1 << 64) - 1

@@ -17,6 +17,11 @@ class Gate:
         elif self._opened.is_set():
             self._opened = trio.Event()
 
+    @property
+    def is_open(self) -> bool:
+        """Is it?"""
+        return self._opened.is_set()
+
     async def passed(self) -> None:
         """Wait until it is open; no checkpoint when it already is."""
         while not self._opened.is_set():

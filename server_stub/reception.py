@@ -1,26 +1,42 @@
 """From the accepted socket to the open connection: read the request, queue it, answer it.
 
-Every accepted peer has one task, which owns the peer's stream and is its error boundary.
+Every accepted peer has one task, which owns the peer's stream and is its error boundary. How much
+of the server a peer can take, however bad it is, says `limits`.
 """
 
-import math
 from contextlib import suppress
+from http import HTTPStatus
 
 import trio
 
-from server_stub.admission import Decision
+from server_stub.advice import Adviser, retry_after_header
 from server_stub.clerk import Clerk, Visit
 from server_stub.config import ServerConfig
+from server_stub.doorkeeper import Reason
 from server_stub.draws import Purpose, uniform
 from server_stub.gate import Gate
-from server_stub.handshake import MALFORMED, Handshake, PeerLeftError
+from server_stub.guests import Answer, Guests
+from server_stub.handshake import Handshake, PeerLeftError, SilentPeerError
+from server_stub.lifetime import most_seconds
 from server_stub.presence import Presence
-from server_stub.recorder import ServerRecorder
+from server_stub.recorder import NO_OUTAGE, ServerRecorder
 from server_stub.service import service_time
 from server_stub.session import Session, Spawn
-from server_stub.streams import Port, Stream
+from server_stub.streams import ExhaustedError, Port, Stream
 from server_stub.talk import Talk
-from server_stub.wire import OVERLOADED, RAMP_EPISODE, Identity, identity_of
+from server_stub.upgrade import BadRequestError
+from server_stub.wire import (
+    EVENTS,
+    OVERLOADED,
+    RAMP_EPISODE,
+    TOO_MANY,
+    address_of,
+    identity_of,
+    route_of,
+)
+
+_EXHAUSTED_PAUSE = 0.05
+"""Seconds until the next look whether there is a file descriptor for the peer who waits."""
 
 
 class Reception:
@@ -36,6 +52,8 @@ class Reception:
         talk: Talk,
         thawed: Gate,
         recorder: ServerRecorder,
+        guests: Guests,
+        adviser: Adviser,
     ) -> None:
         self._config = config
         self._seed = seed
@@ -44,9 +62,10 @@ class Reception:
         self._talk = talk
         self._thawed = thawed
         self._recorder = recorder
+        self._guests = guests
+        self._adviser = adviser
         self._doors = Gate(is_open=True)
         self._accepting = trio.CancelScope()
-        self._n_foreign = 0
 
     def open_doors(self) -> None:
         """Accept again."""
@@ -64,28 +83,86 @@ class Reception:
             with trio.CancelScope() as self._accepting:
                 while True:
                     await self._clerk.has_room.passed()
-                    stream = await port.accept()
+                    stream = await self._next_peer(port)
+                    if self._presence.n_strangers >= self._config.limits.max_unread:
+                        self._make_room()
                     self._presence.unread[stream] = None
                     self._clerk.changed(trio.current_time())
                     nursery.start_soon(self._receive_peer, stream, nursery.start_soon)
 
+    async def _next_peer(self, port: Port) -> Stream:
+        while True:
+            try:
+                return await port.accept()
+            except ExhaustedError:
+                if not self._make_room():
+                    await trio.sleep(_EXHAUSTED_PAUSE)
+
+    def _make_room(self) -> bool:
+        """Drop the peer who has been silent longest; whether there was one."""
+        has_kept_silent = not self._presence.leaving
+        is_gone = self._presence.reset_oldest_stranger()
+        if is_gone and has_kept_silent:
+            self._recorder.count(trio.current_time(), "malformed")
+        return is_gone
+
     async def _receive_peer(self, stream: Stream, spawn: Spawn) -> None:
         """Everything that happens to one peer; whatever it sends ends with it."""
         try:
-            handshake = await self._read_request(stream)
-            if handshake is not None:
-                await self._answer(stream, handshake, spawn)
-        except (*MALFORMED, PeerLeftError, OSError, trio.ClosedResourceError):
+            last_words = await self._attend(stream, spawn)
+            if last_words is not None:
+                await self._show_out(stream, last_words)
+        except (PeerLeftError, OSError, trio.ClosedResourceError):
             pass
         finally:
             stream.close()
 
-    async def _read_request(self, stream: Stream) -> Handshake | None:
-        """What a peer asks for; None if it takes too long, or if the node went down meanwhile."""
-        handshake = None
+    async def _attend(self, stream: Stream, spawn: Spawn) -> bytes | None:
+        """Read a peer's request, and do what it asks for, to the end.
+
+        Returns:
+            What is still to be said to it, if anything (be it that everything has been said) is to
+            be read before the stream is closed.
+        """
         try:
-            with trio.move_on_after(self._config.request_timeout):
-                handshake = await Handshake.read(stream)
+            handshake = await self._read_request(stream)
+        except BadRequestError as bad:
+            self._recorder.count(trio.current_time(), "malformed")
+            return bad.answer()
+        except SilentPeerError:
+            self._recorder.count(trio.current_time(), "malformed")
+            return None
+        if handshake is not None and await self._answer(stream, handshake, spawn):
+            return b""
+        return None
+
+    async def _show_out(self, stream: Stream, last_words: bytes) -> None:
+        """Part with a peer in such a way that it can read our last words."""
+        self._presence.leaving[stream] = None
+        try:
+            with trio.move_on_after(self._config.limits.close_timeout):
+                if last_words:
+                    await stream.send_all(last_words)
+                await stream.linger()
+        finally:
+            await self._thawed.passed()
+            self._presence.leaving.pop(stream, None)
+
+    async def _read_request(self, stream: Stream) -> Handshake | None:
+        """What a peer asks for; None if the node went down meanwhile.
+
+        Raises:
+            BadRequestError: Nothing that could be granted.
+            SilentPeerError: Nothing at all.
+            PeerLeftError: The peer has left.
+            OSError: Likewise.
+        """
+        try:
+            handshake = await Handshake.read(
+                stream,
+                patience=self._config.request_timeout,
+                max_bytes=self._config.limits.max_request_bytes,
+            )
         finally:
             await self._thawed.passed()
             was_reset = stream not in self._presence.unread
@@ -93,67 +170,115 @@ class Reception:
             self._clerk.changed(trio.current_time())
         return None if was_reset else handshake
 
-    async def _answer(self, stream: Stream, handshake: Handshake, spawn: Spawn) -> None:
+    async def _answer(self, stream: Stream, handshake: Handshake, spawn: Spawn) -> bool:
+        """Queue a peer and stay with it to the end; whether our last words are on their way."""
         now = trio.current_time()
         ours = identity_of(handshake.target)
-        session = Session(ours or self._foreigner(), stream, spawn)
+        who = self._guests.arrives(handshake, ours, now)
+        session = Session(who, stream, spawn, self._config.limits)
+        if ours is None:
+            session.route = route_of(handshake.target)
         # Herd's clients hear of events from the start, also those that never ask what they missed;
-        # to a foreign client, which asks by a Sync, such texts would be gibberish.
-        session.is_subscribed = ours is not None
+        # to a foreign client, which asks by a Sync or its path, such texts would be gibberish.
+        session.is_subscribed = ours is not None or session.route == EVENTS
         self._recorder.count(now, "arrivals")
         self._clerk.finish_services(now)
+        address = address_of(handshake.headers, handshake.address)
         try:
-            if session.identity.episode == RAMP_EPISODE:
+            if ours is not None and ours.episode == RAMP_EPISODE:
                 self._recorder.count(now, "admitted")
+                self._clerk.door.enter(session, address)
                 self._presence.sessions[session] = None
-            elif not await self._serve(session, handshake, now):
-                return
+            elif not await self._serve(session, handshake, address, now):
+                return False
             await self._hold(session, handshake)
         finally:
+            self._clerk.door.leave(session)
             self._presence.sessions.pop(session, None)
-            self._clerk.changed(trio.current_time())
+            now = trio.current_time()
+            if session.offence is not None:
+                self._recorder.count(now, "malformed")
+            self._guests.ended(session.identity, *session.ending, now)
+            self._clerk.changed(now)
+        return session.has_last_words
 
-    def _foreigner(self) -> Identity:
-        """A client that does not say who it is gets the number of its arrival."""
-        self._n_foreign += 1
-        return Identity(client=self._n_foreign - 1, episode=1, attempt=1)
-
-    async def _serve(self, session: Session, handshake: Handshake, now: float) -> bool:
+    async def _serve(
+        self, session: Session, handshake: Handshake, address: str, now: float
+    ) -> bool:
         """Let a peer through the desk; False when it was turned away or has left."""
         draw = uniform(self._seed, Purpose.SERVICE, *session.identity)
         visit = Visit(
             arrived_at=now,
             service_time=service_time(self._config.service_time, draw),
             session=session,
+            address=address,
         )
-        if self._clerk.arrive(visit, now) is Decision.OVERFLOW:
-            await self._overflow(session.stream, handshake)
+        if (reason := self._clerk.arrive(visit, now)) is not None:
+            await self._turn_away(visit, handshake, reason, now)
             return False
         with visit.waiting:
             # Before the 101 a client has nothing to say: whatever arrives is its farewell.
-            with suppress(OSError, trio.ClosedResourceError):
-                await self._talk.hear(session.stream)
+            with suppress(trio.ClosedResourceError):
+                with suppress(OSError):
+                    await self._talk.hear(session.stream)
+                self._guests.answered(session.identity, Answer.LEFT, trio.current_time())
             self._clerk.leave(visit, trio.current_time())
             return False
         if visit.turned_away:
-            await self._reject(handshake)
+            seconds = visit.retry_after
+            if seconds is None:
+                seconds = self._retry_after(visit)
+            await self._reject(visit, handshake, OVERLOADED, seconds)
         return not visit.turned_away
 
-    async def _overflow(self, stream: Stream, handshake: Handshake) -> None:
-        if self._config.overflow == "reset":
-            stream.reset()
+    async def _turn_away(
+        self, visit: Visit, handshake: Handshake, reason: Reason, now: float
+    ) -> None:
+        seconds = self._retry_after(visit)
+        if reason is Reason.MAX_PER_ADDRESS:
+            own = self._clerk.door.address_waits(visit.address, now)
+            await self._reject(visit, handshake, TOO_MANY, max(seconds or 0.0, own) or seconds)
+        elif self._config.overflow == "reset":
+            visit.session.stream.reset()
         else:
-            await self._reject(handshake)
+            await self._reject(visit, handshake, OVERLOADED, seconds)
 
-    async def _reject(self, handshake: Handshake) -> None:
-        headers = []
-        if self._config.retry_after is not None:
-            headers.append((b"Retry-After", f"{math.ceil(self._config.retry_after)}".encode()))
-        await handshake.reject(OVERLOADED, headers)
+    def _retry_after(self, visit: Visit) -> float | None:
+        return self._adviser.when_turned_away(
+            visit.session.identity, n_waiting=self._clerk.n_waiting
+        )
+
+    async def _reject(
+        self, visit: Visit, handshake: Handshake, status: HTTPStatus, seconds: float | None
+    ) -> None:
+        headers = [] if seconds is None else [retry_after_header(seconds)]
+        self._guests.answered(visit.session.identity, Answer.REJECTED, trio.current_time())
+        await handshake.reject(status, headers)
 
     async def _hold(self, session: Session, handshake: Handshake) -> None:
         """Open a connection, and stay with it until it ends."""
         self._clerk.changed(trio.current_time())
         session.open(await handshake.accept())
+        self._guests.answered(session.identity, Answer.CONNECTED, trio.current_time())
+        limit = self._config.max_connection_age
+        if limit is not None:
+            session.lives_until(
+                trio.current_time() + most_seconds(limit, session.identity, seed=self._seed)
+            )
+        with session.listening:
+            await self._talk.converse(session)
+        if limit is not None and session.listening.cancelled_caught:
+            await self._thawed.passed()
+            if session in self._presence.sessions:
+                await self._part_from(session, limit.close_code)
+
+    async def _part_from(self, session: Session, code: int) -> None:
+        """A connection has reached its age."""
+        now = trio.current_time()
+        del self._presence.sessions[session]
+        self._recorder.loss(session.identity, NO_OUTAGE, now)
+        self._clerk.changed(now)
+        session.listening = trio.CancelScope()
+        session.close(code)
         with session.listening:
             await self._talk.converse(session)

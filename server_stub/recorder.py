@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from server_stub.doorkeeper import Reason
 from server_stub.messages import Event
 from server_stub.outage import OutageKind, OutageWindow
 from server_stub.tables import (
@@ -17,10 +18,12 @@ from server_stub.tables import (
 )
 from server_stub.wire import Identity
 
+NO_OUTAGE = -1
+"""What a connection was lost to that had reached its age."""
 INTERVAL = 0.01
 """Seconds per row of the `server` table."""
 
-_COUNTED = ("arrivals", "admitted", "completed", "wasted", "rejected")
+_COUNTED = ("arrivals", "admitted", "completed", "wasted", "rejected", "malformed")
 
 
 class ServerRecorder:
@@ -43,14 +46,22 @@ class ServerRecorder:
         self._node = node
         self._interval: int | None = None
         self._counts = dict.fromkeys(_COUNTED, 0)
+        self._turned_away = dict.fromkeys(Reason, 0)
         self._levels: tuple[int, ...] = (0, 0, 0)
         self._peaks: tuple[int, ...] = (0, 0, 0)
 
     def count(self, now: float, what: str) -> None:
-        """One more of `arrivals`, `admitted`, `completed`, `wasted` or `rejected`."""
+        """One more of what the `server` table counts, such as `arrivals`."""
         self._advance(now)
         self._counts[what] += 1
         self.totals[what] += 1
+
+    def turned_away(self, now: float, reason: Reason) -> None:
+        """An arrival was turned away; one that an outage sends away had been admitted before."""
+        self._advance(now)
+        self._turned_away[reason] += 1
+        if reason is not Reason.OUTAGE:
+            self.count(now, "rejected")
 
     def level(self, now: float, *, connected: int, backlog: int, busy_workers: int) -> None:
         """How many connections are open, handshakes wait and workers are busy, from now on."""
@@ -63,16 +74,26 @@ class ServerRecorder:
             max(most_busy, busy_workers),
         )
 
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Connections open, handshakes waiting, workers busy: now."""
+        return self._levels
+
     def service(self, due_at: float, now: float) -> None:
         """A service that was due to end then has ended now."""
         self.services.append(due_at, now - due_at)
 
     def loss(self, whose: Identity, outage: int, now: float) -> None:
-        """A connection broke; -1 stands for no outage."""
-        self.losses.append(whose.client, whose.episode, outage, now)
+        """A connection broke, by an outage or by NO_OUTAGE."""
+        self.losses.append(whose.client, whose.episode, outage, self._node, now)
 
     def outage(self, window: OutageWindow, starts_at: float, ends_at: float) -> None:
-        """An outage as it really happened; an infinite end lies past the end of the run."""
+        """An outage as it really happened; an infinite end lies past the end of the run.
+
+        A place that is empty at first is no outage.
+        """
+        if window.index < 0:
+            return
         kind = list(OutageKind).index(window.kind)
         self.outages.append(window.index, kind, self._node, starts_at, ends_at)
 
@@ -108,7 +129,9 @@ class ServerRecorder:
                 *self._counts.values(),
                 math.nan,
                 *self._peaks,
+                *self._turned_away.values(),
             )
             self._counts = dict.fromkeys(_COUNTED, 0)
+            self._turned_away = dict.fromkeys(Reason, 0)
             self._peaks = self._levels
             self._interval += 1

@@ -5,17 +5,23 @@ answers it. What must happen to a peer from outside (the node goes down) reaches
 cancellation of the scope in which it waits, or as the reset of its stream.
 """
 
-import itertools
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import trio
 
-from server_stub.backend import Backend
+from server_stub.advice import Adviser
+from server_stub.agenda import Agenda
 from server_stub.clerk import Clerk
+from server_stub.commons import Commons
 from server_stub.config import ServerConfig
+from server_stub.departure import Departure
 from server_stub.gate import Gate
-from server_stub.outage import OutageKind, OutageWindow, on_the_network, on_the_server
+from server_stub.guests import Guests, Unwatched
+from server_stub.messages import Event
+from server_stub.outage import OutageKind, OutageWindow, of_kind, on_the_server
+from server_stub.pace import Pace
 from server_stub.presence import Presence
 from server_stub.reception import Reception
 from server_stub.recorder import ServerRecorder
@@ -36,7 +42,9 @@ class Server:
         port: Port,
         seed: int,
         recorder: ServerRecorder,
-        backend: Backend | None = None,
+        commons: Commons | None = None,
+        is_there: bool = True,
+        guests: Guests | None = None,
     ) -> None:
         """Set up a node.
 
@@ -45,12 +53,22 @@ class Server:
             port: Where it listens.
             seed: Keys its draws.
             recorder: What it writes down, and where.
-            backend: History and ledger; its own, as configured, unless given.
+            commons: What it has in common with other nodes, which somebody else runs then; its
+                own, as configured, unless given.
+            is_there: Is it up from the beginning?
+            guests: Keeps the book on its clients; nobody does, unless given.
         """
-        self._config = config
         self._port = port
         self._recorder = recorder
-        self._backend = backend or Backend(config.history, config.ledger)
+        adviser = Adviser(config, seed=seed)
+        self._alone = None
+        if commons is None:
+            commons = self._alone = Commons(config, recorder=recorder)
+        self._commons = commons
+        self._commons.listen(self._hear_of)
+        self._untold: list[Event] = []
+        """What has happened while it was frozen."""
+        self._is_there = is_there
         self._thawed = Gate(is_open=True)
         self._presence = Presence()
         self._clerk = Clerk(config, self._presence, recorder)
@@ -59,9 +77,19 @@ class Server:
             seed=seed,
             presence=self._presence,
             clerk=self._clerk,
-            talk=Talk(self._backend, self._thawed),
+            talk=Talk(self._commons.backend, self._thawed),
             thawed=self._thawed,
             recorder=recorder,
+            guests=guests or Unwatched(),
+            adviser=adviser,
+        )
+        self._departure = Departure(
+            seed=seed,
+            port=port,
+            presence=self._presence,
+            clerk=self._clerk,
+            recorder=recorder,
+            adviser=adviser,
         )
 
     @property
@@ -74,9 +102,17 @@ class Server:
         """Nobody waits to be let in."""
         return self._clerk.is_idle
 
+    async def thawed(self) -> None:
+        """Wait while it is frozen."""
+        await self._thawed.passed()
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Listen and serve until cancelled; it counts as started once it listens."""
-        self._port.listen()
+        """Listen and serve until cancelled; it counts as started once it listens, if it is up."""
+        if self._is_there:
+            self._port.listen()
+            self._commons.joined()
+        else:
+            self._reception.shut_doors()
         task_status.started()
         try:
             async with trio.open_nursery() as nursery:
@@ -84,35 +120,39 @@ class Server:
                 nursery.start_soon(self._reception.accept_peers, self._port, nursery)
         finally:
             self._port.close()
-            self._recorder.tallies(self._backend.n_applied, self._backend.n_reapplied)
+            if self._alone is not None:
+                self._alone.close()
 
-    async def follow(self, windows: Sequence[OutageWindow], *, origin: float) -> None:
+    async def follow(
+        self, windows: Sequence[OutageWindow], *, origin: float, agenda: Agenda | None = None
+    ) -> None:
         """Go down and come back on schedule.
 
         Args:
             windows: The outages, by start.
             origin: The clock reading that is t = 0.
+            agenda: Of those that the server goes through; made from the windows unless given.
         """
         async with trio.open_nursery() as nursery:
-            if self._config.history.rate is not None:
-                nursery.start_soon(self._publish_events, self._config.history.rate, origin)
-            nursery.start_soon(self._note_network_outages, on_the_network(windows), origin)
-            await self._go_through(on_the_server(windows), origin)
+            if self._alone is not None and self._alone.publishes:
+                nursery.start_soon(partial(self._alone.follow, origin=origin))
+            for kind in OutageKind:
+                if not kind.stops_the_node:
+                    nursery.start_soon(self._note_outages, of_kind(windows, kind), origin)
+            self._clerk.keep_pace(Pace(windows, origin=origin))
+            await self._go_through(agenda or Agenda(on_the_server(windows), origin=origin))
 
-    async def _publish_events(self, rate: float, origin: float) -> None:
-        """Something happens `rate` times a second; a frozen server gets round to it at the thaw."""
-        for number in itertools.count():
-            await trio.sleep_until(origin + number / rate)
-            await self._thawed.passed()
-            now = trio.current_time()
-            event = self._backend.publish(now)
-            self._recorder.publication(event, now)
-            for session in self._presence.sessions:
-                if session.is_subscribed:
-                    session.tell(event)
+    def _hear_of(self, event: Event) -> None:
+        """Tell those who want to know; a frozen node gets round to it at the thaw."""
+        if not self._thawed.is_open:
+            self._untold.append(event)
+            return
+        for session in self._presence.sessions:
+            if session.is_subscribed:
+                session.tell(event)
 
-    async def _note_network_outages(self, windows: Sequence[OutageWindow], origin: float) -> None:
-        """The server does not feel them; it keeps the book in which all outages stand."""
+    async def _note_outages(self, windows: Sequence[OutageWindow], origin: float) -> None:
+        """The node goes on through these; it keeps the book in which all outages stand."""
         for window in windows:
             await trio.sleep_until(origin + window.starts_at)
             started_at = trio.current_time()
@@ -123,67 +163,83 @@ class Server:
             finally:
                 self._recorder.outage(window, started_at, ended_at)
 
-    async def _go_through(self, windows: Sequence[OutageWindow], origin: float) -> None:
-        for window in windows:
-            starts_at = origin + window.starts_at
-            self._clerk.goes_down_at(starts_at)
-            await trio.sleep_until(starts_at)
+    async def _go_through(self, agenda: Agenda) -> None:
+        while True:
+            self._clerk.goes_down_at(agenda.next_starts_at)
+            window = await agenda.next()
+            if window is None:
+                return
             started_at = trio.current_time()
             ended_at = math.inf
-            self._go_down(window, started_at)
+            starts_at, back_at = (agenda.origin + at for at in (window.starts_at, window.ends_at))
+            if window.others_serve:
+                back_at = started_at
+            self._go_down(window, started_at, back_at)
             try:
-                await trio.sleep_until(origin + window.ends_at)
+                async with trio.open_nursery() as nursery:
+                    if window.kind is OutageKind.DRAIN:
+                        nursery.start_soon(self._departure.drain, window, starts_at, back_at)
+                    await agenda.over()
+                    nursery.cancel_scope.cancel()
                 ended_at = trio.current_time()
-                self._come_back(window, ended_at)
+                if window.up_again_at == window.ends_at:
+                    self._come_back(window, ended_at)
+                else:
+                    self._departure.kill(window, ended_at)
             finally:
                 self._recorder.outage(window, started_at, ended_at)
+            if window.up_again_at == math.inf:
+                return
+            if window.up_again_at > window.ends_at:
+                await trio.sleep_until(agenda.origin + window.up_again_at)
+                self._come_back(window, trio.current_time())
 
-    def _go_down(self, window: OutageWindow, now: float) -> None:
+    def _go_down(self, window: OutageWindow, now: float, back_at: float) -> None:
         self._clerk.finish_services(now)
         self._clerk.goes_down_at(math.inf)
         self._reception.shut_doors()
-        for session in self._presence.sessions:
-            self._recorder.loss(session.identity, window.index, now)
         if window.kind is OutageKind.FREEZE:
+            for session in self._presence.sessions:
+                self._recorder.loss(session.identity, window.index, now)
             self._thawed.set(is_open=False)
             self._clerk.pause(now)
         else:
-            self._disconnect_everybody(window)
+            self._departure.lock_up(window, now=now, back_at=back_at)
+            if window.kind is not OutageKind.DRAIN:
+                self._departure.disconnect_everybody(window, now=now, back_at=back_at)
+            self._leave()
         self._clerk.changed(now)
-
-    def _disconnect_everybody(self, window: OutageWindow) -> None:
-        """Leave nobody: not in the kernel's queue, at the desk, or connected."""
-        if window.refuse:
-            self._port.refuse()
-        else:
-            self._port.hold()
-        for stream in self._presence.unread:
-            stream.reset()
-        self._presence.unread.clear()
-        graceful = window.kind is OutageKind.GRACEFUL
-        for visit in self._clerk.send_away():
-            if graceful:
-                visit.turned_away = True
-                visit.waiting.cancel()
-            else:
-                visit.session.stream.reset()
-        for session in self._presence.sessions:
-            if graceful:
-                session.close(window.close_code)
-            else:
-                session.stream.reset()
-        self._presence.sessions.clear()
 
     def _come_back(self, window: OutageWindow, now: float) -> None:
         if window.kind is OutageKind.FREEZE:
             self._clerk.resume(now)
             self._thawed.set(is_open=True)
             if window.lost_at_thaw:
-                self._disconnect_everybody(window)
-                self._backend.restarted()
+                self._departure.lock_up(window, now=now, back_at=now)
+                self._departure.disconnect_everybody(window, now=now, back_at=now)
+                self._leave()
+                self._join()
+            self._catch_up()
         else:
-            self._backend.restarted()
+            # A drain that was called off leaves some behind, whom the restart disconnects.
+            self._departure.disconnect_everybody(window, now=now, back_at=now)
+            self._join()
             if window.refuse:
                 self._port.listen()
         self._reception.open_doors()
         self._clerk.changed(now)
+
+    def _join(self) -> None:
+        self._is_there = True
+        self._commons.joined()
+
+    def _leave(self) -> None:
+        if self._is_there:
+            self._is_there = False
+            self._commons.left()
+
+    def _catch_up(self) -> None:
+        """Tell what has happened during a freeze."""
+        events, self._untold = self._untold, []
+        for event in events:
+            self._hear_of(event)

@@ -17,20 +17,23 @@ class Settings(BaseModel):
     )
 
 
-class _OrNone:
-    """Lets the word "none" switch a field off: TOML has no null."""
+class _OrWord:
+    """Lets a word stand for None: TOML has no null."""
+
+    def __init__(self, word: str) -> None:
+        self._word = word
 
     def __get_pydantic_core_schema__(
         self,
         source: Any,  # noqa: ANN401 - the signature is pydantic's
         handler: GetCoreSchemaHandler,
     ) -> core_schema.CoreSchema:
-        inner = handler(source)
+        inner, word = handler(source), self._word
         return core_schema.no_info_before_validator_function(
-            lambda value: None if value == "none" else value,
+            lambda value: None if value == word else value,
             inner,
             serialization=core_schema.wrap_serializer_function_ser_schema(
-                lambda value, serialise: "none" if value is None else serialise(value),
+                lambda value, serialise: word if value is None else serialise(value),
                 schema=inner,
                 when_used="json",
             ),
@@ -46,5 +49,7 @@ Count = Annotated[int, Field(ge=0, strict=True)]
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 Rate = Annotated[float, Field(gt=0, strict=True)]
 """Events per second."""
-OrNone = _OrNone()
+OrNone = _OrWord("none")
 """Marks a field that may be switched off: `Annotated[Seconds | None, OrNone]`."""
+OrAll = _OrWord("all")
+"""Marks a list that may be left open, so that it means all there are."""

@@ -1,14 +1,12 @@
 """The ledger's records in an SQLite file: they outlive the server's process."""
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from server_stub.database import Database, Survives
+from server_stub.database import Closing, Database, Survives
 from server_stub.ledger import REMEMBERED, UNORDERED, Client, Result, Tally
 
 
-class SqliteRecords:
+class SqliteRecords(Closing):
     """Results in an SQLite file: they survive the server's process."""
 
     _SCHEMA = (
@@ -85,14 +83,3 @@ class SqliteRecords:
     def close(self) -> None:
         """Close the file; more than once does no harm."""
         self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

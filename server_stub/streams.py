@@ -14,12 +14,21 @@ import trio
 
 _RECEIVE_SIZE = 16_384
 _LINGER_ZERO = struct.pack("ii", 1, 0)
-_NOT_NOW = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EINVAL}
-"""Why accept() may fail for a while: no resources, or (EINVAL) the socket does not listen."""
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE}
+_NOT_NOW = {errno.ENOBUFS, errno.ENOMEM, errno.EINVAL}
+"""Why accept() may fail for a while: no memory, or (EINVAL) the socket does not listen."""
+
+
+class ExhaustedError(Exception):
+    """There is no file descriptor left for another peer, which stays in the queue."""
 
 
 class Stream(Protocol):
     """One TCP connection, or what looks like one."""
+
+    @property
+    def peer_address(self) -> str:
+        """Where the other side is, without the port; empty if nobody knows."""
 
     async def send_all(self, data: bytes) -> None:
         """Send everything, waiting for the peer to make room."""
@@ -29,6 +38,13 @@ class Stream(Protocol):
 
     async def receive_some(self) -> bytes:
         """Whatever has arrived, waiting for at least one byte; empty when the peer has ended."""
+
+    async def linger(self) -> None:
+        """Send nothing more, and wait for the peer to end; what it still sends is dropped.
+
+        A kernel resets a stream that is closed with data unread, and a reset may overtake what was
+        sent before it. Whoever wants its last words to be read lingers before it closes.
+        """
 
     def close(self) -> None:
         """End it without waiting; the peer sees the end of the stream."""
@@ -50,7 +66,11 @@ class Port(Protocol):
         """Reset the peers that nobody has accepted; new ones queue and wait."""
 
     async def accept(self) -> Stream:
-        """The next peer in the queue, waiting for one; also while the port refuses."""
+        """The next peer in the queue, waiting for one; also while the port refuses.
+
+        Raises:
+            ExhaustedError: There is one, but no file descriptor for it.
+        """
 
     def close(self) -> None:
         """Give the port up."""
@@ -63,6 +83,14 @@ class SocketStream:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+
+    @property
+    def peer_address(self) -> str:
+        """Where the other side is, without the port; empty once it has left."""
+        try:
+            return str(self._socket.getpeername()[0])
+        except OSError:
+            return ""
 
     async def send_all(self, data: bytes) -> None:
         """Send everything, waiting for the peer to make room."""
@@ -92,6 +120,13 @@ class SocketStream:
             except BlockingIOError:
                 continue
 
+    async def linger(self) -> None:
+        """Send nothing more, and wait for the peer to end; what it still sends is dropped."""
+        self._check_open()
+        self._socket.shutdown(socket.SHUT_WR)
+        while await self.receive_some():
+            pass
+
     def _check_open(self) -> None:
         if self._socket.fileno() < 0:
             raise trio.ClosedResourceError("this stream was closed on this side")
@@ -99,7 +134,8 @@ class SocketStream:
     def close(self) -> None:
         """End it without waiting; the peer sees the end of the stream."""
         if self._socket.fileno() >= 0:
-            trio.lowlevel.notify_closing(self._socket)
+            if trio.lowlevel.in_trio_run():
+                trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
 
     def reset(self) -> None:
@@ -124,7 +160,7 @@ class SocketPort:
         """Reserve the port.
 
         Args:
-            host: Address to bind to.
+            host: Address to bind to, or a name for one.
             port: 0 for a free one of the kernel's choice.
             listen_backlog: The kernel's queue of connections that nobody has accepted yet.
 
@@ -132,10 +168,10 @@ class SocketPort:
             OSError: The port is in use, or may not be bound.
         """
         self._listen_backlog = listen_backlog
-        with closing(_bind((host, port))) as first:
+        with closing(_bind(resolved(host, port))) as first:
             first.listen()  # A mere bind would succeed beside another server's reserved socket.
             first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            self.address: tuple[str, int] = first.getsockname()
+            self.address: tuple[str, int] = first.getsockname()[:2]
             self._socket = _reserve(self.address)
 
     def listen(self) -> None:
@@ -157,8 +193,8 @@ class SocketPort:
     async def accept(self) -> SocketStream:
         """The next peer in the queue, waiting for one; also while the port refuses.
 
-        When this process runs out of file descriptors, the peer stays in the queue until there
-        is one again.
+        Raises:
+            ExhaustedError: There is one, but no file descriptor for it.
         """
         while True:
             if self._socket.fileno() < 0:
@@ -169,6 +205,8 @@ class SocketPort:
             except (BlockingIOError, ConnectionAbortedError, trio.ClosedResourceError):
                 continue
             except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    raise ExhaustedError(error.strerror) from None
                 if error.errno not in _NOT_NOW:
                     raise
                 await trio.sleep(0.05)
@@ -184,6 +222,35 @@ class SocketPort:
             self._socket.close()
 
 
+def resolved(host: str, port: int) -> tuple[str, int]:
+    """The address that a host stands for; of a name, the first one.
+
+    Raises:
+        OSError: None is known.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    address = found[0][-1]
+    return str(address[0]), int(address[1])
+
+
+def open_ports(host: str, first: int, n: int, *, listen_backlog: int) -> list[SocketPort]:
+    """Reserve a port for each of n nodes: those from `first` on, or free ones if that is 0.
+
+    Raises:
+        OSError: One of them is in use, or may not be bound; none is kept then.
+    """
+    ports: list[SocketPort] = []
+    try:
+        for node in range(n):
+            port = SocketPort(host, first and first + node, listen_backlog=listen_backlog)
+            ports.append(port)
+    except OSError:
+        for port in ports:
+            port.close()
+        raise
+    return ports
+
+
 def _reserve(address: tuple[str, int]) -> socket.socket:
     """A socket bound to a port of ours, to keep it while nobody listens."""
     reserved = _bind(address, socket.SO_REUSEPORT)
@@ -193,7 +260,8 @@ def _reserve(address: tuple[str, int]) -> socket.socket:
 
 def _bind(address: tuple[str, int], *options: int) -> socket.socket:
     """A bound, non-blocking socket."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         for option in (socket.SO_REUSEADDR, *options):
             bound.setsockopt(socket.SOL_SOCKET, option, 1)

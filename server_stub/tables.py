@@ -7,6 +7,7 @@ footer: whatever was flushed can be read back, even if the process then dies.
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from server_stub.doorkeeper import Reason
+from server_stub.guests import Answer, Ending
 from server_stub.outage import OutageKind
 
 Columns = Mapping[str, NDArray[Any]]
@@ -98,7 +101,22 @@ class TableWriter:
             self._stream.close()
 
 
+NO_NODE = 65_535
+"""Stands where a number of a node would, if there were one."""
 _AT = "on the run's clock"
+_TURNED_AWAY = {
+    Reason.BACKLOG: "arrivals that found the queue full",
+    Reason.MAX_CONNECTIONS: "arrivals that found too many connections",
+    Reason.ADMISSION: "arrivals that did not get past `server.admission`",
+    Reason.MAX_PER_ADDRESS: "arrivals whose address had too many connections, or connects (429)",
+    Reason.OUTAGE: "admitted arrivals sent away by the start of an outage",
+}
+
+
+def turned_away_by(reason: Reason) -> str:
+    """The column that counts what was turned away for this reason."""
+    return f"turned_away_{reason.value}"
+
 
 SERVER = Schema(
     name="server",
@@ -111,6 +129,11 @@ SERVER = Schema(
         Column(name="wasted", dtype="u4", meaning="services finished for a client that had left"),
         Column(name="rejected", dtype="u4", meaning="arrivals turned away (503 or reset)"),
         Column(
+            name="malformed",
+            dtype="u4",
+            meaning="peers cut off for breaking HTTP, RFC 6455 or a limit",
+        ),
+        Column(
             name="dropped",
             dtype="f8",
             meaning="SYNs the kernel dropped; NaN where that cannot be seen",
@@ -118,6 +141,10 @@ SERVER = Schema(
         Column(name="connected", dtype="u4", meaning="most connections open at once"),
         Column(name="backlog", dtype="u4", meaning="most handshakes waiting at once"),
         Column(name="busy_workers", dtype="u4", meaning="most workers busy at once"),
+        *(
+            Column(name=turned_away_by(reason), dtype="u4", meaning=_TURNED_AWAY[reason])
+            for reason in Reason
+        ),
     ),
 )
 
@@ -143,6 +170,7 @@ LOSSES = Schema(
         Column(name="client", dtype="u4", meaning="whose connection broke"),
         Column(name="episode", dtype="u4", meaning="the episode that connection had ended"),
         Column(name="outage", dtype="i2", meaning="the outage that broke it; -1 for none"),
+        Column(name="node", dtype="u2", meaning="whose record this is; 65535 for no node's"),
         Column(name="broke_at", dtype="f8", unit="s", meaning=f"the server's record, {_AT}"),
     ),
 )
@@ -172,3 +200,36 @@ TALLIES = Schema(
         Column(name="n_reapplied", dtype="u4", meaning="operations applied once more"),
     ),
 )
+
+
+def _words(codes: type[IntEnum]) -> tuple[str, ...]:
+    return tuple(code.name.lower() for code in codes)
+
+
+_WHO = (
+    Column(name="client", dtype="u4", meaning="who it is, or is taken for; numbered by arrival"),
+    Column(name="episode", dtype="u4", meaning="connections of that client that ended before"),
+)
+
+VISITS = Schema(
+    name="visits",
+    columns=(
+        *_WHO,
+        Column(name="attempt", dtype="u4", meaning="1-based within the episode"),
+        Column(name="arrived_at", dtype="f8", unit="s", meaning=f"when the request came, {_AT}"),
+        Column(name="answered_at", dtype="f8", unit="s", meaning=f"when that was settled, {_AT}"),
+        Column(name="answer", dtype="u1", meaning="what it met", labels=_words(Answer)),
+    ),
+)
+"""What became of each upgrade request, for a server that keeps a guest book."""
+
+DEPARTURES = Schema(
+    name="departures",
+    columns=(
+        *_WHO,
+        Column(name="left_at", dtype="f8", unit="s", meaning=f"when the server knew, {_AT}"),
+        Column(name="ending", dtype="u1", meaning="how it ended", labels=_words(Ending)),
+        Column(name="close_code", dtype="u2", meaning="of the close frame; 1006 without one"),
+    ),
+)
+"""How each connection ended, for a server that keeps a guest book."""

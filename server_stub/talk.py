@@ -1,14 +1,24 @@
 """What a connected peer says, and what it is answered."""
 
+import math
+
 import trio
-from wsproto.events import CloseConnection, Message, Ping, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+from wsproto.frame_protocol import CloseReason
 
 from server_stub.backend import Backend
 from server_stub.gate import Gate
+from server_stub.guests import Ending
+from server_stub.incoming import ViolationError
 from server_stub.messages import Operation, Sync, decode
 from server_stub.session import Session
 from server_stub.streams import Stream
-from server_stub.wire import APPLICATION_PING, APPLICATION_PONG
+from server_stub.topics import Topics
+from server_stub.wire import APPLICATION_PING, APPLICATION_PONG, RouteKind
+
+FRAMES_PER_TURN = 16
+"""Frames of one peer that are dealt with before the others get a turn: a flood of pings or of tiny
+messages, thousands of which arrive in one piece, delays them no more than that."""
 
 
 class Talk:
@@ -23,6 +33,7 @@ class Talk:
         """
         self._backend = backend
         self._thawed = thawed
+        self._topics: Topics[Session] = Topics()
 
     async def hear(self, stream: Stream) -> bytes:
         """What a peer says next; a frozen server hears nothing, not even that it has left."""
@@ -32,19 +43,68 @@ class Talk:
             await self._thawed.passed()
 
     async def converse(self, session: Session) -> None:
-        """Answer whatever the peer says, until one side closes."""
-        while data := await self.hear(session.stream):
-            for event in session.hear(data):
+        """Answer whatever the peer says, until one side closes.
+
+        A peer that breaks the protocol or a limit is told so, and that is the end of it.
+        """
+        try:
+            await self._converse(session)
+        except ViolationError as violation:
+            session.cut_off(violation)
+        await session.finish()
+
+    async def _converse(self, session: Session) -> None:
+        if session.route.kind is not RouteKind.SUBSCRIBE:
+            await self._listen(session)
+            return
+        self._topics.join(session.route.topic, session)
+        try:
+            await self._listen(session)
+        finally:
+            self._topics.leave(session.route.topic, session)
+
+    async def _listen(self, session: Session) -> None:
+        while data := await self._hear_in_time(session):
+            for number, event in enumerate(session.hear(data), start=1):
+                if number % FRAMES_PER_TURN == 0:
+                    await trio.lowlevel.checkpoint()
                 match event:
-                    case CloseConnection():
+                    case CloseConnection(code=code):
+                        session.ends(Ending.CLOSED, code)
                         session.say(event.response())
                         return
                     case Ping():
                         session.say(event.response())
-                    case TextMessage(data=text):
-                        self._answer_text(session, text)
-                    case Message():
-                        session.say(event)
+                    case TextMessage() | BytesMessage():
+                        self._answer(session, event)
+                await session.caught_up()  # Who does not listen is not listened to.
+                await self._thawed.passed()
+        session.ends(Ending.EOF)
+
+    async def _hear_in_time(self, session: Session) -> bytes:
+        """What the peer says next; a message that it has begun must not take for ever."""
+        if math.isinf(session.patient_until):
+            return await self.hear(session.stream)
+        data = None
+        with trio.move_on_at(session.patient_until):
+            data = await session.stream.receive_some()
+        await self._thawed.passed()
+        if data is None:
+            raise ViolationError(CloseReason.POLICY_VIOLATION, "a message takes too long")
+        return data
+
+    def _answer(self, session: Session, message: TextMessage | BytesMessage) -> None:
+        """Do with a message what the connection is for."""
+        match session.route.kind:
+            case RouteKind.PUBLISH:
+                for listener in self._topics.listeners(session.route.topic):
+                    listener.say(message)
+            case RouteKind.SUBSCRIBE:
+                pass  # Whoever listens is not listened to.
+            case RouteKind.HERD if isinstance(message, TextMessage):
+                self._answer_text(session, message.data)
+            case _:
+                session.say(message)
 
     def _answer_text(self, session: Session, text: str) -> None:
         match decode(text):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simulator.run_directory import load_run
     from simulator.scenario import Scenario
     from simulator.scenario_files import load_scenario
+    from simulator.target import Target, aim
 
 __all__ = [
     "Comparison",
@@ -22,6 +23,8 @@ __all__ = [
     "Policy",
     "RunResult",
     "Scenario",
+    "Target",
+    "aim",
     "compare",
     "load_comparison",
     "load_run",
@@ -36,6 +39,8 @@ _HOMES = {
     "Policy": "simulator.core.backoff",
     "RunResult": "simulator.results",
     "Scenario": "simulator.scenario",
+    "Target": "simulator.target",
+    "aim": "simulator.target",
     "compare": "simulator.experiment",
     "load_comparison": "simulator.experiment",
     "load_run": "simulator.run_directory",

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server_stub.outage import OutageKind
-from server_stub.tables import OUTAGES, SERVER, SERVICES, Columns, Schema
+from server_stub.recorder import NO_OUTAGE
+from server_stub.tables import NO_NODE, OUTAGES, SERVER, SERVICES, Columns, Schema
 from simulator.accounts import settle_accounts
-from simulator.core.outcomes import Cause, NoticedBy
+from simulator.core.outcomes import Cause, NoticedBy, Outcome
+from simulator.inference import infer_outages
 from simulator.keys import episode_keys, find, find_last, running_maximum
 from simulator.raw_tables import RAW_TABLES, RawTables
 from simulator.results import (
@@ -27,7 +29,20 @@ from simulator.results import (
 )
 from simulator.scenario import Scenario
 
-_NETWORK = list(OutageKind).index(OutageKind.NETWORK)
+_ON_THE_WAY = [code for code, kind in enumerate(OutageKind) if kind.is_on_the_way]
+_FORGETS = list(OutageKind).index(OutageKind.IDLE_TIMEOUT)
+_CAUSES = {
+    OutageKind.GRACEFUL: Cause.GRACEFUL,
+    OutageKind.CRASH: Cause.CRASH,
+    OutageKind.FREEZE: Cause.FREEZE,
+    OutageKind.NETWORK: Cause.NETWORK,
+    OutageKind.DRAIN: Cause.DRAIN,
+    OutageKind.SLOW: Cause.SERVER_LOST,
+    OutageKind.COLD: Cause.GRACEFUL,
+    OutageKind.IDLE_TIMEOUT: Cause.IDLE_TIMEOUT,
+    OutageKind.SERVER_LOST: Cause.SERVER_LOST,
+}
+"""What each kind of outage is to a connection that it breaks; a slow server breaks none itself."""
 
 
 def assemble(
@@ -54,8 +69,11 @@ def assemble(
     raw = _shifted(raw, -origin)
     if manifest.observed_until is None:
         manifest = manifest.model_copy(update={"observed_until": last - origin})
-    outages = _outages(raw, scenario)
-    disconnects = _disconnects(raw, outages)
+    if manifest.target is None:
+        outages = _outages(raw, scenario)
+    else:
+        outages = _inferred_outages(raw, scenario, cohort_of)
+    disconnects = _disconnects(raw, outages, scenario)
     return RunResult(
         manifest=manifest,
         scenario=scenario,
@@ -102,24 +120,48 @@ def _shifted(raw: RawTables, by: float) -> RawTables:
 def _outages(raw: RawTables, scenario: Scenario) -> Columns:
     """The recorded outages, and those that broke connections but had not ended at the last record.
 
-    A server notes an outage down when it is over. If the server was killed before, the schedule
+    A node notes an outage down when it is over. If the server was killed before, the schedule
     knows the kind, and the first connection lost stands for the start.
     """
     kinds = {window.index: list(OutageKind).index(window.kind) for window in scenario.windows}
-    noted, broken = raw.outages, raw.losses["outage"]
-    missing = np.intersect1d(np.setdiff1d(broken, noted["outage"]), list(kinds)).tolist()
+    noted, losses = raw.outages, raw.losses
+    # What happens on the way stands in the books of the first node.
+    node_of = np.where(losses["node"] == NO_NODE, 0, losses["node"])
+    known = set(zip(noted["outage"].tolist(), noted["node"].tolist(), strict=True))
+    broken = set(zip(losses["outage"].tolist(), node_of.tolist(), strict=True))
+    missing = sorted((outage, node) for outage, node in broken - known if outage in kinds)
     under_way: dict[str, list[Any]] = {
-        "outage": missing,
-        "kind": [kinds[outage] for outage in missing],
-        "node": [0 for _ in missing],
-        "starts_at": [raw.losses["broke_at"][broken == outage].min() for outage in missing],
+        "outage": [outage for outage, _ in missing],
+        "kind": [kinds[outage] for outage, _ in missing],
+        "node": [node for _, node in missing],
+        "starts_at": [
+            losses["broke_at"][(losses["outage"] == outage) & (node_of == node)].min()
+            for outage, node in missing
+        ],
         "ends_at": [np.inf for _ in missing],
     }
     columns = {name: np.append(noted[name], rows) for name, rows in under_way.items()}
     return _table(OUTAGES, columns, by=("outage", "node"))
 
 
-def _disconnects(raw: RawTables, outages: Columns) -> Columns:
+def _inferred_outages(raw: RawTables, scenario: Scenario, cohort_of: NDArray[np.uint16]) -> Columns:
+    """The outages of a server that keeps no record for us, by what its clients saw."""
+    beats = [cohort.heartbeat for cohort in scenario.cohorts]
+    intervals = np.array([0.0 if beat is None else beat.interval for beat in beats])
+    waves = infer_outages(raw.attempts, raw.disconnects, intervals[cohort_of])
+    return as_table(
+        OUTAGES,
+        {
+            "outage": np.arange(len(waves)),
+            "kind": np.full(len(waves), list(OutageKind).index(OutageKind.SERVER_LOST)),
+            "node": np.zeros(len(waves)),
+            "starts_at": np.array([wave.starts_at for wave in waves], dtype=np.float64),
+            "ends_at": np.array([wave.ends_at for wave in waves], dtype=np.float64),
+        },
+    )
+
+
+def _disconnects(raw: RawTables, outages: Columns, scenario: Scenario) -> Columns:
     """Each loss with the server's side of it: when it broke, in which outage, from what cause.
 
     Where there is no record (the server is not ours, or was killed), the loss counts from its
@@ -129,7 +171,7 @@ def _disconnects(raw: RawTables, outages: Columns) -> Columns:
     noticed_at = columns["noticed_at"]
     row = _noticed_losses(columns, losses, outages)
     recorded = row >= 0
-    of_the_server = outages["kind"] != _NETWORK
+    of_the_server = ~np.isin(outages["kind"], _ON_THE_WAY)
     broke_at = np.where(recorded, np.append(losses["broke_at"], np.nan)[row], noticed_at)
     outage = np.where(
         recorded,
@@ -137,11 +179,26 @@ def _disconnects(raw: RawTables, outages: Columns) -> Columns:
         _latest_outage(select(outages, of_the_server), noticed_at),
     )
     cause = np.where(recorded, _causes(outages, outage), Cause.SERVER_LOST)
+    cause[recorded & (outage == NO_OUTAGE)] = Cause.LIFETIME
+    node = _nodes_left(columns, raw.attempts, scenario)
     return _table(
         DISCONNECTS,
-        {**columns, "outage": outage, "broke_at": broke_at, "cause": cause},
+        {**columns, "outage": outage, "broke_at": broke_at, "cause": cause, "node": node},
         by=("noticed_at", "client"),
     )
+
+
+def _nodes_left(disconnects: Columns, attempts: Columns, scenario: Scenario) -> NDArray[np.uint16]:
+    """Where the connection was that each of these ended, shape (n_disconnects,)."""
+    connects = select(attempts, attempts["outcome"] == Outcome.CONNECTED)
+    row = find(_connection_keys(disconnects), episode_keys(connects))
+    if_unknown = NO_NODE if scenario.is_balanced else 0
+    return np.append(connects["node"], np.uint16(if_unknown))[row]
+
+
+def _connection_keys(disconnects: Columns) -> NDArray[np.uint64]:
+    """Keys of the episodes that the connections had ended which now are lost."""
+    return episode_keys({"client": disconnects["client"], "episode": disconnects["episode"] - 1})
 
 
 def _noticed_losses(disconnects: Columns, losses: Columns, outages: Columns) -> NDArray[np.intp]:
@@ -160,8 +217,7 @@ def _noticed_losses(disconnects: Columns, losses: Columns, outages: Columns) -> 
     Returns:
         Rows of `losses`, shape (n,).
     """
-    connection = {"client": disconnects["client"], "episode": disconnects["episode"] - 1}
-    wanted, keys = episode_keys(connection), episode_keys(losses)
+    wanted, keys = _connection_keys(disconnects), episode_keys(losses)
 
     def last_of(rows: NDArray[np.intp]) -> NDArray[np.intp]:
         found = find_last(
@@ -170,7 +226,7 @@ def _noticed_losses(disconnects: Columns, losses: Columns, outages: Columns) -> 
         return np.append(rows, -1)[found]
 
     kind = np.append(outages["kind"], -1)[find(losses["outage"], outages["outage"])]
-    told = last_of(np.flatnonzero(kind != _NETWORK))
+    told = last_of(np.flatnonzero(~np.isin(kind, _ON_THE_WAY)))
     silent_since = last_of(np.flatnonzero(~_within_another(losses, outages)))
     broke_at = np.append(losses["broke_at"], -np.inf)
     was_told = ~np.isin(disconnects["noticed_by"], (NoticedBy.HEARTBEAT, NoticedBy.OFFLINE))
@@ -178,9 +234,13 @@ def _noticed_losses(disconnects: Columns, losses: Columns, outages: Columns) -> 
 
 
 def _within_another(losses: Columns, outages: Columns) -> NDArray[np.bool_]:
-    """Whether a connection was broken by an earlier outage that was still on, shape (n_losses,)."""
+    """Whether a connection was broken by an earlier outage that was still on, shape (n_losses,).
+
+    To a connection that was forgotten, the middlebox that forgot it is never well again.
+    """
     ends_at = np.full(outages["outage"].max(initial=-1) + 2, -np.inf)  # The last is for none: -1.
-    np.maximum.at(ends_at, outages["outage"], outages["ends_at"])
+    healed_at = np.where(outages["kind"] == _FORGETS, np.inf, outages["ends_at"])
+    np.maximum.at(ends_at, outages["outage"], healed_at)
     keys = episode_keys(losses)
     order = np.lexsort([losses["broke_at"], keys])
     latest_end = running_maximum(ends_at[losses["outage"][order]], keys[order])
@@ -201,7 +261,7 @@ def _latest_outage(outages: Columns, at: NDArray[np.float64]) -> NDArray[np.inte
 
 def _causes(outages: Columns, outage: NDArray[np.integer]) -> NDArray[np.uint8]:
     """The cause that each of these outages is; none that is known is a lost server."""
-    of_kind = np.array([Cause[kind.name] for kind in OutageKind], dtype=np.uint8)
+    of_kind = np.array([_CAUSES[kind] for kind in OutageKind], dtype=np.uint8)
     causes = np.append(of_kind[outages["kind"]], np.uint8(Cause.SERVER_LOST))
     return causes[find(outage, outages["outage"])]
 

@@ -63,7 +63,7 @@ def _cores(machine: Machine) -> Finding:
 
 
 def _descriptors(machine: Machine, scenario: Scenario) -> Finding:
-    allowed = clients_within(machine.max_descriptors, scenario.server)
+    allowed = clients_within(machine.max_descriptors, scenario)
     return Finding(
         what="file descriptors",
         found=f"{machine.n_descriptors:,}, can be raised to {machine.max_descriptors:,}",

@@ -5,12 +5,12 @@ of clock it lives on, so that the live and the virtual engine run the very same 
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import trio
 
 from server_stub.draws import Purpose, uniform
-from server_stub.wire import Identity
+from server_stub.wire import Identity, own_path
 from simulator.announcing import Announcer
 from simulator.conversation import Conversation, operation_phase
 from simulator.core.close_codes import Kind, disposition, is_restart
@@ -24,6 +24,7 @@ from simulator.core.status import Status, status_of
 from simulator.scenario import ClientConfig
 from simulator.surroundings import Probe, Surroundings
 from simulator.transport.seam import (
+    NORMAL_CLOSURE,
     AttemptFailedError,
     Connection,
     ConnectionLostError,
@@ -32,7 +33,6 @@ from simulator.transport.seam import (
 
 _GOODBYE_TIMEOUT = 1.0
 """Seconds that a client which is told to close gives its close frame to leave."""
-NORMAL_CLOSURE = 1000
 
 
 class Client:
@@ -43,10 +43,12 @@ class Client:
         "_attempting",
         "_config",
         "_ended",
+        "_hold",
         "_is_closing",
         "_is_running",
         "_lifecycle",
         "_may_dial",
+        "_path_of",
         "_restarting",
         "_seed",
         "_transport",
@@ -66,6 +68,8 @@ class Client:
         first_due_at: float,
         listeners: Iterable[Listener] = (),
         may_dial: Callable[[float], bool] = lambda due_at: True,
+        hold: Callable[[], Awaitable[None]] | None = None,
+        path_of: Callable[[Identity], str] = own_path,
         outbox: Outbox | None = None,
         probe: Probe | None = None,
     ) -> None:
@@ -80,6 +84,8 @@ class Client:
             listeners: Told of every event of its life, in order. One that raises does not harm the
                 client: the error is logged, and raised when `run` ends.
             may_dial: Whether an attempt due at that instant is still made.
+            hold: Returns when an attempt that is ready may leave; None holds nothing back.
+            path_of: The request target of an attempt.
             outbox: Where its operations wait; None for a client without.
             probe: How its network monitor probes; None leaves it to the signals.
         """
@@ -89,6 +95,8 @@ class Client:
         self._seed = seed
         self._announcer = Announcer(number, listeners)
         self._may_dial = may_dial
+        self._hold = hold
+        self._path_of = path_of
         self._lifecycle = Lifecycle(
             number,
             config.policy,
@@ -254,6 +262,12 @@ class Client:
             now = trio.current_time()
             if now >= self._due_at() + rtt:
                 break
+        if self._hold is not None:
+            with trio.CancelScope() as self._attempting:
+                await self._hold()
+            if self._attempting.cancel_called:  # Nobody but `aclose` does.
+                return None
+            now = trio.current_time()
         self._lifecycle.due_at = self._due_at()
         if self._lifecycle.state is not State.CONNECTING:
             self._lifecycle.dial()
@@ -285,7 +299,7 @@ class Client:
                     # To the page it looks as if it were connecting, so its patience is running.
                     released_at = self.surroundings.brake.dial_at(started_at)
                     await trio.sleep_until(released_at + self._config.rtt)
-                async with self._transport.connect(self._identity().path) as connection:
+                async with self._transport.connect(self._path_of(self.identity)) as connection:
                     if patience.cancel_called:  # The answer came with the end of patience.
                         await trio.lowlevel.checkpoint()
                     patience.deadline = math.inf
@@ -392,7 +406,7 @@ class Client:
         now = trio.current_time()
         if self._config.retry_after == "ignore":
             retry_after = 0.0
-        self.surroundings.failed(self._identity(), started_at, now, given_up=given_up)
+        self.surroundings.failed(self.identity, started_at, now, given_up=given_up)
         ended, next_step = self._lifecycle.attempt_failed(started_at, now, outcome, retry_after)
         self._announcer.tell(ended, next_step)
         self._announcer.status(self.status)
@@ -412,12 +426,14 @@ class Client:
             for_good=verdict.kind is Kind.END,
         )
         if not disconnected.was_clean:
-            self.surroundings.failed(self._identity(), started_at, now)
+            self.surroundings.failed(self.identity, started_at, now)
         self._announcer.tell(disconnected, next_step)
         self._announcer.status(self.status)
         return next_step
 
-    def _identity(self) -> Identity:
+    @property
+    def identity(self) -> Identity:
+        """Which attempt it is at."""
         return Identity(self.number, self._lifecycle.episode, self._lifecycle.attempt)
 
     def _backoff_draw(self, episode: int, attempt: int) -> float:

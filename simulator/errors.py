@@ -6,14 +6,15 @@ HerdError
 |   +-- UnknownNameError    a name that nothing answers to, with the nearest that exists
 |   +-- RunDirectoryError   a recorded run cannot be read, or would be overwritten
 |   +-- MachineError        too few file descriptors, ports ...: what is missing and how to get it
+|   +-- TargetError         a server that is not ours: not there, not allowed, or not as described
 +-- RunFailedError          a process of the run died; what was recorded is saved; exit code 1
 +-- AttemptError            an attempt to connect failed; carries its Outcome
     +-- RefusedError, RejectedError, ConnectionResetDuringAttemptError ... see simulator.transport
 """
 
-import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from server_stub.problems import Problem, suggest
 
 
 class HerdError(Exception):
@@ -22,19 +23,6 @@ class HerdError(Exception):
 
 class InputError(HerdError):
     """What was asked for cannot be done; the message is one clear line."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Problem:
-    """One mistake in the input: where it stands, what stands there, what is allowed."""
-
-    place: str
-    value: str
-    allowed: str
-
-    def __str__(self) -> str:
-        value = f" = {self.value}" if self.value else ""
-        return f"{self.place}{value}: {self.allowed}"
 
 
 class ScenarioError(InputError):
@@ -61,6 +49,14 @@ class MachineError(InputError):
     """This machine cannot do it as it is set up."""
 
 
+class TargetError(InputError):
+    """A herd cannot be sent at the server that was named; all that is wrong at once."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
 class RunFailedError(HerdError):
     """A process of the run died; what had been recorded until then is kept."""
 
@@ -72,11 +68,3 @@ def input_error_in(group: BaseExceptionGroup[BaseException]) -> InputError | Non
         if isinstance(found, InputError):
             return found
     return None
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """What could have been meant: the nearest valid name, then all of them."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}valid: {', '.join(names)}"

@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from simulator.core.backoff import Policy
-from simulator.errors import RunDirectoryError, RunFailedError, UnknownNameError
+from simulator.errors import InputError, RunDirectoryError, RunFailedError, UnknownNameError
 from simulator.metrics import summarise
 from simulator.own_policies import policy_named, try_functions
 from simulator.progress import Watcher, unwatched
@@ -27,7 +28,8 @@ from simulator.run_directory import (
     write_json,
 )
 from simulator.scenario import Scenario
-from simulator.scenario_files import DEFAULT, load_scenario
+from simulator.scenario_files import AT_TARGET, DEFAULT, load_scenario
+from simulator.target import Target
 
 ENGINES = ("live", "virtual", "model")
 """The engines that exist."""
@@ -59,9 +61,10 @@ def new_directory(scenario: Scenario, engine: str) -> Path:
 
 
 def run(
-    scenario: Scenario | str | Path = DEFAULT,
+    scenario: Scenario | str | Path | None = None,
     *,
     engine: str = "live",
+    target: Target | None = None,
     out: Path | None = None,
     force: bool = False,
     watch: Watcher = unwatched,
@@ -69,8 +72,11 @@ def run(
     """Run a scenario once and keep what it recorded.
 
     Args:
-        scenario: What to run: a scenario, a TOML file or the name of a built-in one.
+        scenario: What to run: a scenario, a TOML file or the name of a built-in one; `restart`
+            unless given, against a target `own-server`.
         engine: How time passes: "live", "virtual" or "model".
+        target: The server, if it is not ours (see `simulator.target.aim`); only the live engine
+            can reach it.
         out: The run directory; a new one below `herd-runs` unless given.
         force: Replace an earlier run in `out`.
         watch: Told of the progress.
@@ -80,9 +86,9 @@ def run(
         RunFailedError: A process died; what was recorded is in the directory.
         KeyboardInterrupt: Likewise.
     """
-    scenario = _scenario(scenario)
+    scenario = _scenario(scenario, target)
     directory = out or new_directory(scenario, engine)
-    conduct = _engine(engine)
+    conduct = _engine(engine, target)
     try_functions(cohort.policy for cohort in scenario.cohorts)
     with fresh_directory(directory, force=force):
         try:
@@ -95,10 +101,11 @@ def run(
 
 
 def compare(
-    scenario: Scenario | str | Path = DEFAULT,
+    scenario: Scenario | str | Path | None = None,
     *,
     policies: Sequence[Policy | str] = (),
     engine: str = "live",
+    target: Target | None = None,
     out: Path | None = None,
     force: bool = False,
     watch: Callable[[str], Watcher] = lambda label: unwatched,
@@ -108,10 +115,12 @@ def compare(
     All runs have the scenario's seed, so that the policies meet the same service times.
 
     Args:
-        scenario: What to run: a scenario, a TOML file or the name of a built-in one.
+        scenario: What to run: a scenario, a TOML file or the name of a built-in one; `restart`
+            unless given, against a target `own-server`.
         policies: Policies, or texts that name one as `--policy` does; the scenario's own `compare`
             list unless given.
         engine: How time passes: "live", "virtual" or "model".
+        target: The server, if it is not ours; only the live engine can reach it.
         out: The directory, which gets a run directory per policy; a new one below `herd-runs`
             unless given.
         force: Replace an earlier comparison in `out`.
@@ -122,9 +131,9 @@ def compare(
         RunFailedError: A process died; what was recorded is in the directory.
         KeyboardInterrupt: Likewise.
     """
-    scenario = _scenario(scenario)
+    scenario = _scenario(scenario, target)
     directory = out or new_directory(scenario, engine)
-    conduct = _engine(engine)
+    conduct = _engine(engine, target)
     herds = herds_to_compare(
         scenario,
         [policy_named(policy) if isinstance(policy, str) else policy for policy in policies],
@@ -172,7 +181,9 @@ def load_comparison(directory: Path) -> Comparison:
     return Comparison(directory=directory, results=results, summaries=summaries)
 
 
-def _scenario(source: Scenario | str | Path) -> Scenario:
+def _scenario(source: Scenario | str | Path | None, target: Target | None) -> Scenario:
+    if source is None:
+        source = DEFAULT if target is None else AT_TARGET
     return source if isinstance(source, Scenario) else load_scenario(source)
 
 
@@ -210,12 +221,24 @@ class _Engine(Protocol):
     def __call__(self, scenario: Scenario, *, out: Path, watch: Watcher) -> RunResult: ...
 
 
-def _engine(name: str) -> _Engine:
+def _engine(name: str, target: Target | None) -> _Engine:
     """The `run` of the engine with this name; imported only now, since each brings its own weight.
 
     Raises:
-        UnknownNameError: There is no such engine.
+        InputError: There is no such engine, or it cannot reach the target.
     """
     if name not in ENGINES:
         raise UnknownNameError("engine", name, ENGINES)
-    return cast("_Engine", import_module(f"simulator.engines.{name}").run)
+    check_reach(name, target)
+    conduct = import_module(f"simulator.engines.{name}").run
+    return cast("_Engine", conduct if target is None else partial(conduct, target=target))
+
+
+def check_reach(engine: str, target: Target | None) -> None:
+    """See whether an engine can send a herd there.
+
+    Raises:
+        InputError: It cannot.
+    """
+    if target is not None and engine != "live":
+        raise InputError(f"--engine = {engine}: has no network; --target needs live")

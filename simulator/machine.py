@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server_stub.config import ServerConfig
+from server_stub.outage import OutageKind, of_kind
 from simulator.errors import MachineError
 from simulator.scenario import Scenario
 
@@ -104,17 +105,28 @@ def descriptors_needed(scenario: Scenario, *, n_workers: int) -> int:
     """File descriptors that the busiest process of a live run may need.
 
     The server holds every client's connection and, beside them, those that clients have given up
-    but which still stand in its queue.
+    but which still stand in its queue. A connection that a middlebox forgets stays open at both
+    ends.
     """
-    server = scenario.n_clients + scenario.server.workers + scenario.server.backlog
-    worker = -(-scenario.n_clients // n_workers)
+    connections = scenario.n_clients * _most_connections(scenario)
+    server = connections + scenario.server.workers + scenario.server.backlog
+    worker = -(-connections // n_workers)
     return max(server + min(scenario.n_clients, _LINGERING), worker) + _SPARE_DESCRIPTORS
 
 
-def clients_within(n_descriptors: int, server: ServerConfig) -> int:
+def _most_connections(scenario: Scenario) -> int:
+    """Of one client: the one it has, and those forgotten, each after having been idle for long."""
+    return 1 + sum(
+        1 + int((window.ends_at - window.starts_at) / window.idle_for)
+        for window in of_kind(scenario.windows, OutageKind.IDLE_TIMEOUT)
+    )
+
+
+def clients_within(n_descriptors: int, scenario: Scenario) -> int:
     """The most clients for which so many file descriptors per process are enough."""
+    server, each = scenario.server, _most_connections(scenario)
     room = n_descriptors - _SPARE_DESCRIPTORS - server.workers - server.backlog
-    return max(0, room // 2, room - _LINGERING)
+    return max(0, room // (each + 1), (room - _LINGERING) // each)
 
 
 def ports_last_for(machine: Machine) -> int:
@@ -140,22 +152,62 @@ def prepare(scenario: Scenario, machine: Machine, *, n_workers: int) -> tuple[st
         MachineError: It cannot work.
     """
     needed = descriptors_needed(scenario, n_workers=n_workers)
+    fitting = clients_within(machine.max_descriptors, scenario)
+    _check_descriptors(needed, machine, n_clients=scenario.n_clients, fitting=fitting)
+    if len(source_addresses(scenario.n_clients, machine)) > 1 and not can_spread():
+        reason = f"{_BEYOND_ONE_ADDRESS} cannot be dialled from"
+        raise _too_few_ports(scenario.n_clients, machine, reason)
+    _allow_descriptors(needed, machine)
+    return tuple(_remarks(scenario, machine))
+
+
+def prepare_clients(
+    n_clients: int, machine: Machine, *, n_workers: int, server: str
+) -> tuple[str | None, ...]:
+    """Check that a fleet fits this machine, raising what limits may be raised.
+
+    Args:
+        n_clients: Size of the fleet.
+        machine: This one.
+        n_workers: Processes that share the fleet.
+        server: Numeric address of a server that is not ours.
+
+    Returns:
+        Addresses to dial from; (None,) for the usual one.
+
+    Raises:
+        MachineError: It cannot work.
+    """
+    needed = -(-n_clients // n_workers) + _SPARE_DESCRIPTORS
+    fitting = n_workers * (machine.max_descriptors - _SPARE_DESCRIPTORS)
+    _check_descriptors(needed, machine, n_clients=n_clients, fitting=fitting)
+    sources = source_addresses(n_clients, machine)
+    if len(sources) > 1 and not (server.startswith("127.") and can_spread()):
+        raise _too_few_ports(n_clients, machine, f"{server} cannot be dialled from several")
+    _allow_descriptors(needed, machine)
+    return sources
+
+
+def _check_descriptors(needed: int, machine: Machine, *, n_clients: int, fitting: int) -> None:
     if needed > machine.max_descriptors:
-        fitting = clients_within(machine.max_descriptors, scenario.server)
         raise MachineError(
-            f"n_clients = {scenario.n_clients}: a process would need {needed} file descriptors, "
+            f"n_clients = {n_clients}: a process would need {needed} file descriptors, "
             f"this machine allows {machine.max_descriptors}; allowed: at most "
             f"{fitting} clients, or a higher limit (ulimit -Hn)"
         )
-    if len(source_addresses(scenario.n_clients, machine)) > 1 and not can_spread():
-        raise MachineError(
-            f"n_clients = {scenario.n_clients}: a source address has {machine.n_ports} ports, and "
-            f"{_BEYOND_ONE_ADDRESS} cannot be dialled from; widen net.ipv4.ip_local_port_range or "
-            f"use at most {machine.n_ports // _PORTS_PER_CLIENT} clients"
-        )
+
+
+def _allow_descriptors(needed: int, machine: Machine) -> None:
     if needed > machine.n_descriptors:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, machine.max_descriptors))
-    return tuple(_remarks(scenario, machine))
+
+
+def _too_few_ports(n_clients: int, machine: Machine, reason: str) -> MachineError:
+    return MachineError(
+        f"n_clients = {n_clients}: a source address has {machine.n_ports} ports, and "
+        f"{reason}; widen net.ipv4.ip_local_port_range or "
+        f"use at most {ports_last_for(machine)} clients"
+    )
 
 
 def can_spread() -> bool:
@@ -168,14 +220,28 @@ def can_spread() -> bool:
     return True
 
 
+def prepare_to_serve(server: ServerConfig, machine: Machine) -> tuple[str, ...]:
+    """Get ready for however many clients of others may come, raising what limits may be raised.
+
+    Returns:
+        What the reader of the results should know about the machine.
+    """
+    resource.setrlimit(resource.RLIMIT_NOFILE, (machine.max_descriptors, machine.max_descriptors))
+    return tuple(_remarks_on_queue(server, machine))
+
+
 def _remarks(scenario: Scenario, machine: Machine) -> Iterator[str]:
-    if scenario.server.listen_backlog > machine.somaxconn:
-        yield (
-            f"the kernel caps listen_backlog = {scenario.server.listen_backlog} at "
-            f"somaxconn = {machine.somaxconn}"
-        )
+    yield from _remarks_on_queue(scenario.server, machine)
     if machine.n_cores < 2:
         yield "one core drives clients and server alike: expect the verdict to suffer"
+
+
+def _remarks_on_queue(server: ServerConfig, machine: Machine) -> Iterator[str]:
+    if server.listen_backlog > machine.somaxconn:
+        yield (
+            f"the kernel caps listen_backlog = {server.listen_backlog} at "
+            f"somaxconn = {machine.somaxconn}"
+        )
 
 
 def _kernel(name: str, default: str) -> str:

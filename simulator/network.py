@@ -89,6 +89,11 @@ class MemoryStream:
         self._outgoing = outgoing
         self._is_closed = False
 
+    @property
+    def peer_address(self) -> str:
+        """Nobody knows: there are no addresses in memory."""
+        return ""
+
     async def send_all(self, data: bytes) -> None:
         """Send everything, waiting for the peer to make room."""
         self._check_open()
@@ -113,6 +118,13 @@ class MemoryStream:
             raise
         self._check_open()
         return data
+
+    async def linger(self) -> None:
+        """Send nothing more, and wait for the peer to end; what it still sends is dropped."""
+        self._check_open()
+        self._outgoing.end()
+        while await self.receive_some():
+            pass
 
     def close(self) -> None:
         """End it without waiting; the peer sees the end of the stream."""

@@ -10,16 +10,13 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Literal
 
 import trio
 
+from server_stub.outage import Direction
 from server_stub.streams import Stream
 from simulator.network import SYN_RETRY_AT
 from simulator.transport.seam import Dial
-
-Direction = Literal["up", "down"]
-"""To the server, or to the client."""
 
 _PIECE = 16_384
 """Bytes that are sent at a time, so that a cut stops a long message in the middle."""
@@ -76,7 +73,7 @@ class Path:
         """Does nothing get through, one way at least?"""
         return self.up.is_cut or self.down.is_cut
 
-    def cut(self, direction: Direction | None = None) -> None:
+    def cut(self, direction: Direction = "both") -> None:
         """From now on nothing gets through, in this direction or in both."""
         if direction != "down":
             self.up.cut()
@@ -133,6 +130,11 @@ class _PathStream:
         self._end: Callable[[], None] | None = None
         """How to end the stream once everything is sent."""
 
+    @property
+    def peer_address(self) -> str:
+        """Where the server is."""
+        return self._stream.peer_address
+
     # Up
 
     async def send_all(self, data: bytes) -> None:
@@ -144,14 +146,28 @@ class _PathStream:
                 self._keep(piece)
                 await trio.lowlevel.cancel_shielded_checkpoint()
             else:
-                await self._stream.send_all(piece)
+                try:
+                    await self._stream.send_all(piece)
+                except OSError as error:
+                    self._told_of(error)
 
     def send_nowait(self, data: bytes) -> int:
         """Send what can be sent without waiting; how many bytes that was."""
-        if not self._is_held_up:
+        if self._is_held_up:
+            self._keep(data)
+            return len(data)
+        try:
             return self._stream.send_nowait(data)
-        self._keep(data)
-        return len(data)
+        except OSError as error:
+            self._told_of(error)
+            return len(data)
+
+    def _told_of(self, error: OSError) -> None:
+        """The peer is gone, as its answer says: which a way down that is cut holds up as well."""
+        if not self._path.down.is_cut:
+            raise error
+        if self._arrived is None:
+            self._arrived = error
 
     @property
     def _is_held_up(self) -> bool:
@@ -191,6 +207,11 @@ class _PathStream:
         self._unsent.clear()
         if self._end is not None:
             self._end()
+
+    async def linger(self) -> None:
+        """Send nothing more, and wait for the peer to end; what it still sends is dropped."""
+        await self._path.up.healed()
+        await self._stream.linger()
 
     def close(self) -> None:
         """End it; the peer learns so once it has everything that was sent before."""

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, field
 
 from server_stub.tables import (
+    DEPARTURES,
     LOSSES,
     OUTAGES,
     PUBLICATIONS,
     SERVER,
     SERVICES,
     TALLIES,
+    VISITS,
     Column,
     Columns,
     Schema,
@@ -77,6 +79,8 @@ class RawTables:
     services: Columns = field(default_factory=SERVICES.empty)
     publications: Columns = field(default_factory=PUBLICATIONS.empty)
     tallies: Columns = field(default_factory=TALLIES.empty)
+    visits: Columns = field(default_factory=VISITS.empty)
+    departures: Columns = field(default_factory=DEPARTURES.empty)
 
 
 RAW_TABLES = {
@@ -90,5 +94,7 @@ RAW_TABLES = {
     "services": SERVICES,
     "publications": PUBLICATIONS,
     "tallies": TALLIES,
+    "visits": VISITS,
+    "departures": DEPARTURES,
 }
 """The schemas of the raw tables by name, which is also the name of their streams."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from server_stub.tables import LOSSES, TableWriter
+from server_stub.tables import LOSSES, NO_NODE, TableWriter
 from simulator.conversation import Conversation
 from simulator.core.events import ClientEvent
 from simulator.core.lifecycle import (
@@ -17,18 +17,24 @@ from simulator.raw_tables import RAW_ACCOUNTS, RAW_ATTEMPTS, RAW_DISCONNECTS, RA
 class FleetRecorder:
     """The tables of a fleet, on disk as streams or in memory, and its counters of the moment."""
 
-    def __init__(self, directory: Path | None = None, *, process: int = 0) -> None:
+    def __init__(
+        self, directory: Path | None = None, *, process: int = 0, is_balanced: bool = False
+    ) -> None:
         """Open the tables.
 
         Args:
             directory: Where the streams go; None keeps the tables in memory.
             process: Tells the streams of several processes apart.
+            is_balanced: Is somebody going to say which node an attempt goes to? Otherwise there is
+                only one.
         """
         self._tables = tuple(
             TableWriter(schema, directory and directory / f"{schema.name}-fleet-{process}.arrows")
             for schema in (RAW_ATTEMPTS, RAW_DISCONNECTS, RAW_GIVE_UPS, RAW_ACCOUNTS, LOSSES)
         )
         self.attempts, self.disconnects, self.give_ups, self._accounts, self._losses = self._tables
+        self._node_of: dict[int, int] = {}
+        self._node_if_unsaid = NO_NODE if is_balanced else 0
         self.n_connected = 0
         self.n_attempts = 0
         self.n_connects = 0
@@ -43,7 +49,7 @@ class FleetRecorder:
                     event.client,
                     event.episode,
                     event.attempt,
-                    0,
+                    self._node_of.pop(event.client, self._node_if_unsaid),
                     event.due_at,
                     event.started_at,
                     event.ended_at,
@@ -61,9 +67,13 @@ class FleetRecorder:
                 self.n_gave_up += 1
                 self.give_ups.append(event.client, event.at)
 
+    def sent_to(self, client: int, node: int) -> None:
+        """The attempt that this client is making goes to that node."""
+        self._node_of[client] = node
+
     def loss(self, client: int, episode: int, outage: int, now: float) -> None:
         """A client's path to the server was cut, though neither side knows."""
-        self._losses.append(client, episode, outage, now)
+        self._losses.append(client, episode, outage, NO_NODE, now)
 
     def account(self, client: int, conversation: Conversation) -> None:
         """What came of a client's events and operations, at the end of the run."""

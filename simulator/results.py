@@ -5,6 +5,7 @@ seconds on one clock, 0 being the moment at which the whole fleet was connected.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 """Of run directories; goes up when an older herd could no longer read a new one."""
 
-Engine = Literal["live", "virtual", "model"]
+Engine = Literal["live", "virtual", "model", "serve"]
+"""How time passed; `serve` is no engine of ours, but others' clients, seen by the stub."""
 
 _AT = "on the run's clock"
 _CLIENT = Column(name="client", dtype="u4", meaning="number of the client")
@@ -49,7 +51,11 @@ ATTEMPTS = Schema(
         _EPISODE,
         _OUTAGE,
         Column(name="attempt", dtype="u4", meaning="1-based within the episode"),
-        Column(name="node", dtype="u2", meaning="which node was dialled"),
+        Column(
+            name="node",
+            dtype="u2",
+            meaning="which node it was sent to; 65535 if a balancer sent it to none",
+        ),
         Column(name="due_at", dtype="f8", unit="s", meaning=f"when it was owed, {_AT}"),
         Column(name="started_at", dtype="f8", unit="s", meaning=f"when it began, {_AT}"),
         Column(name="ended_at", dtype="f8", unit="s", meaning=f"when its outcome stood, {_AT}"),
@@ -68,6 +74,9 @@ DISCONNECTS = Schema(
         Column(name="cause", dtype="u1", meaning="the fault", labels=labels(Cause)),
         Column(name="noticed_by", dtype="u1", meaning="the sign", labels=labels(NoticedBy)),
         Column(name="close_code", dtype="u2", meaning="of the close frame; 1006 without one"),
+        Column(
+            name="node", dtype="u2", meaning="which node held the connection; 65535 if not known"
+        ),
     ),
 )
 
@@ -141,6 +150,26 @@ class Thresholds(BaseModel):
     machine's own."""
 
 
+class Restart(BaseModel):
+    """One run of the command that restarts a server which is not ours; on the run's clock."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    due_at: float
+    started_at: float
+    ended_at: float | None = None
+    """None if it was still running at the end of the run, which ended it."""
+    exit_code: int | None = None
+    """Of the shell; negative for a signal, None if it was still running."""
+    output: str
+    """File within the run directory that holds what it printed."""
+
+    @property
+    def failed(self) -> bool:
+        """Did it end by itself, and say that it had not done what it should?"""
+        return self.exit_code not in (None, 0)
+
+
 class Manifest(BaseModel):
     """Where a result came from and how far it can be trusted; fields it does not know pass by."""
 
@@ -176,7 +205,15 @@ class Manifest(BaseModel):
     """Client processes."""
     attempts_recorded: bool = True
     """Is every attempt on record? If not, there were too many: see `rates` and `episodes`."""
+    target: str | None = None
+    """URL of the server, without its query, if that was not ours."""
+    restart_command: str | None = None
+    restarts: tuple[Restart, ...] = ()
+    n_held_back: int = 0
+    """Attempts that a ceiling on connects per second has kept waiting, after t = 0."""
     notes: Sequence[str] = ()
+    unmeasured: Sequence[str] = ()
+    """Metrics that nobody could observe, though the tables may hold something like them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -201,6 +238,11 @@ class RunResult:
     services: Columns
     digest: Digest | None = None
     """In place of the `attempts` and `disconnects` tables, which then are empty."""
+
+    @property
+    def capacity(self) -> float:
+        """Handshakes per second that the server can serve; NaN for a server that is not ours."""
+        return math.nan if self.manifest.target is not None else self.scenario.server.capacity
 
     def table(self, name: str) -> Columns:
         """The columns of a table by its name."""

@@ -29,6 +29,7 @@ from simulator.results import (
     table_schema,
 )
 from simulator.scenario import Scenario, parse
+from simulator.server_view import assemble_seen
 from simulator.table_files import damaged, read_streams, read_table, write_table
 
 MANIFEST = "manifest.json"
@@ -212,11 +213,16 @@ def assemble_streams(directory: Path, *, manifest: Manifest, scenario: Scenario)
 
     Raises:
         RunDirectoryError: A stream cannot be opened, or holds other columns.
+        NobodyCameError: It recorded clients that are not ours, and none came.
     """
-    raw = {name: read_streams(directory / STREAMS, schema) for name, schema in RAW_TABLES.items()}
+    raw = RawTables(
+        **{name: read_streams(directory / STREAMS, schema) for name, schema in RAW_TABLES.items()}
+    )
+    if manifest.engine == "serve":
+        return assemble_seen(raw, manifest=manifest, scenario=scenario)
     shares = [cohort.share for cohort in scenario.cohorts]
     return assemble(
-        RawTables(**raw),
+        raw,
         manifest=manifest,
         scenario=scenario,
         cohort_of=deal_cohorts(manifest.seed, shares, scenario.n_clients),

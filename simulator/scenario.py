@@ -5,6 +5,7 @@ Read from TOML, checked whole (every mistake is reported at once), immutable fro
 
 import copy
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
@@ -12,7 +13,11 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from server_stub.config import ServerConfig
-from server_stub.outage import Outage, OutageWindow, unfold
+from server_stub.deploy import Deploy
+from server_stub.endpoints import HealthCheck
+from server_stub.outage import Outage, OutageWindow
+from server_stub.plan import Plan, PlanError, plan
+from server_stub.problems import Problem, misfit_error, problems_of, suggest
 from server_stub.settings import (
     Count,
     OrNone,
@@ -30,10 +35,10 @@ from simulator.core.heartbeat import HeartbeatConfig
 from simulator.core.outgoing import OutgoingConfig
 from simulator.core.presets import PRESETS
 from simulator.core.visibility import PageRules
-from simulator.errors import Problem, ScenarioError, suggest
+from simulator.errors import ScenarioError
 from simulator.own_policies import resolve
-from simulator.problems import misfit_error, problems_of
 
+_MOST_PORTS = 65_536
 _SHARE_ROUNDING = 1e-6
 """Shares written with few decimals need not add up to 1 exactly."""
 
@@ -59,6 +64,9 @@ class ClientConfig(Settings):
     """Messages that wait for a connection."""
     sync: Literal["none", "delta", "full"] = "none"
     """After a connect: fetch nothing, what was missed, or the whole state."""
+    clients_per_address: PositiveCount = 1
+    """How many clients share an address, as behind a NAT or the proxy of an office. The server
+    learns it from an X-Forwarded-For header, as behind a proxy of its own."""
     operation_rate: Annotated[Rate | None, OrNone] = None
     """Operations per second that a client's user issues, connected or not."""
     visible_share: Share = 1.0
@@ -132,6 +140,17 @@ def _with_client_defaults(data: Any) -> Any:  # noqa: ANN401 - whatever a TOML f
     return {**data, "cohort": cohorts}
 
 
+@lru_cache(maxsize=64)
+def _plan_of(
+    n_nodes: int,
+    outages: tuple[Outage, ...],
+    deploys: tuple[Deploy, ...],
+    check: HealthCheck | None,
+    until: float,
+) -> Plan:
+    return plan(n_nodes, outages, deploys, check, until=until)
+
+
 class Scenario(Settings):
     """Which herd meets which server, and what goes wrong when."""
 
@@ -157,6 +176,7 @@ class Scenario(Settings):
     how many there were in each 10 ms, and when each client was connected again."""
     server: ServerConfig = ServerConfig()
     outage: tuple[Outage, ...] = ()
+    deploy: tuple[Deploy, ...] = ()
     client: ClientConfig = ClientConfig()
     cohort: tuple[Cohort, ...] = ()
     compare: tuple[AnyPolicy, ...] = ()
@@ -173,25 +193,42 @@ class Scenario(Settings):
 
     def _misfits(self) -> Iterator[Problem]:
         """Settings that are valid each, but not together."""
-        for outage in self.outage:
-            if outage.starts_at >= self.horizon:
+        yield from self._schedule_misfits()
+        yield from self._cohort_misfits()
+
+    def _schedule_misfits(self) -> Iterator[Problem]:
+        for field, starts_at in (
+            *((f"outage.{n}", outage.starts_at) for n, outage in enumerate(self.outage)),
+            *((f"deploy.{n}", deploy.starts_at) for n, deploy in enumerate(self.deploy)),
+        ):
+            if starts_at >= self.horizon:
                 yield Problem(
-                    place="outage.starts_at",
-                    value=f"{outage.starts_at:g}",
+                    place=f"{field}.starts_at",
+                    value=f"{starts_at:g}",
                     allowed=f"past the horizon; allowed: less than horizon = {self.horizon:g}",
                 )
         try:
-            unfold(self.outage)
-        except ValueError as error:
-            yield Problem(place="outage", value="", allowed=str(error))
+            n_places = self.plan.n_places
+        except PlanError as error:
+            yield Problem(place=error.field, value="", allowed=str(error))
+            return
+        if self.server.port + n_places > _MOST_PORTS:
+            yield Problem(
+                place="server.port",
+                value=str(self.server.port),
+                allowed=f"allowed: at most {_MOST_PORTS - n_places}, for each of {n_places} nodes "
+                "needs a port",
+            )
+
+    def _cohort_misfits(self) -> Iterator[Problem]:
         names = [cohort.name for cohort in self.cohort]
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield Problem(place="cohort.name", value=repr(name), allowed="allowed: each name once")
         known = [cohort.name for cohort in self.cohorts]
-        for outage in self.outage:
+        for index, outage in enumerate(self.outage):
             if outage.cohort is not None and outage.cohort not in known:
                 yield Problem(
-                    place="outage.cohort",
+                    place=f"outage.{index}.cohort",
                     value=repr(outage.cohort),
                     allowed=suggest(outage.cohort, known),
                 )
@@ -204,15 +241,34 @@ class Scenario(Settings):
             )
 
     @property
+    def plan(self) -> Plan:
+        """What happens to which node when."""
+        return _plan_of(
+            self.server.nodes, self.outage, self.deploy, self.server.health_check, self.horizon
+        )
+
+    @property
+    def is_balanced(self) -> bool:
+        """Is there a balancer between clients and nodes?"""
+        return self.plan.n_places > 1 or bool(self.deploy)
+
+    @property
     def windows(self) -> tuple[OutageWindow, ...]:
-        """The stretches of downtime before the horizon, by start."""
-        return tuple(window for window in unfold(self.outage) if window.starts_at < self.horizon)
+        """The stretches of trouble that begin before the horizon, by start."""
+        return tuple(window for window in self.plan.windows if window.starts_at < self.horizon)
 
     @property
     def cohorts(self) -> tuple[Cohort, ...]:
         """The cohorts; without any `[[cohort]]`, the whole fleet is one, called "all"."""
         return self.cohort or (
             Cohort(**{field: getattr(self.client, field) for field in ClientConfig.model_fields}),
+        )
+
+    @property
+    def tells_addresses(self) -> bool:
+        """Does the server hear where its clients come from?"""
+        return self.server.max_per_address is not None or any(
+            cohort.clients_per_address > 1 for cohort in self.cohorts
         )
 
     @property

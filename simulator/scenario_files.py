@@ -6,10 +6,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from simulator.errors import Problem, ScenarioError, UnknownNameError
+from server_stub.problems import Problem
+from simulator.errors import ScenarioError, UnknownNameError
 from simulator.scenario import Scenario, parse
 
 DEFAULT = "restart"
+AT_TARGET = "own-server"
+"""The scenario for a server that is not herd's, unless one is named."""
 _POLICIES = ("policy", "compare")
 """Fields that hold policies, by name or as tables."""
 

@@ -7,10 +7,9 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
-from server_stub.database import Database, Survives
+from server_stub.database import Closing, Database, Survives
 from simulator.core.outbox import Operation, Storage, Stored
 from simulator.errors import InputError
 
@@ -121,7 +120,7 @@ def _unpacked(sequence: int, packed: bytes) -> Operation:
     return Operation(sequence, key, packed[body_at:].decode(), enqueued_at)
 
 
-class SqliteStorage:
+class SqliteStorage(Closing):
     """Operations in an SQLite file, which one process at a time may have open."""
 
     _SCHEMA = (
@@ -218,17 +217,6 @@ class SqliteStorage:
     def close(self) -> None:
         """Close the file; more than once does no harm."""
         self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     _DELETE = "DELETE FROM pending WHERE client = ? AND sequence = ?"
 

@@ -21,7 +21,7 @@ def test_the_gate_runs_the_test_command_of_the_readme():
 
 def test_the_pictures_exist():
     """No image link leads nowhere."""
-    pictures = re.findall(r"!\[.*?\]\((.*?)\)", README)
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", README, re.DOTALL)
     assert pictures
     assert [picture for picture in pictures if not (ROOT / picture).is_file()] == []
 

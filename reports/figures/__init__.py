@@ -4,6 +4,9 @@ Each returns the artists it made and computes nothing: what is shown comes from
 `simulator.metrics`, the look from `reports.style`.
 """
 
+from reports.figures.arrivals import ArrivalStack, plot_arrivals
+from reports.figures.cohorts import CohortCurves, plot_cohorts
+from reports.figures.nodes import NodeLines, plot_nodes
 from reports.figures.policy import PolicyPicture, plot_policy
 from reports.figures.raster import AttemptRaster, plot_raster
 from reports.figures.recovery import RecoveryCurves, plot_recoveries, plot_recovery
@@ -11,12 +14,18 @@ from reports.figures.states import StateStack, plot_states
 from reports.figures.storm import Storm, StormPanel, plot_storm
 
 __all__ = [
+    "ArrivalStack",
     "AttemptRaster",
+    "CohortCurves",
+    "NodeLines",
     "PolicyPicture",
     "RecoveryCurves",
     "StateStack",
     "Storm",
     "StormPanel",
+    "plot_arrivals",
+    "plot_cohorts",
+    "plot_nodes",
     "plot_policy",
     "plot_raster",
     "plot_recoveries",

@@ -8,20 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import StrMethodFormatter
 from numpy.typing import NDArray
 
-from reports.panels import (
-    columns_beside,
-    legend_under_axes,
-    new_panels,
-    root_figure,
-    set_heading,
-    set_title,
-)
+from reports.figures.panel import caption, open_panel
+from reports.panels import columns_beside, root_figure
 from reports.style import OUTCOME_COLOURS, STATE_COLOURS, styled
-from reports.timeline import TimeFrame, frame_time, last_end
-from reports.wording import OUTCOME_WORDS, STATE_WORDS, back, percent, policy_name
+from reports.timeline import TimeFrame
+from reports.wording import OUTCOME_WORDS, STATE_WORDS, back, percent, seen_by_server
 from simulator.core.outcomes import Outcome
 from simulator.metrics import summarise
 from simulator.metrics.series import raster_points
@@ -72,17 +65,11 @@ def plot_raster(
         legend: Whether to explain the colours under the axes.
     """
     with styled():
-        if ax is None:
-            figure, (ax,) = new_panels(1, height=_HEIGHT)
-            set_heading(figure, HEADING, result)
-        frame = frame_time(ax, result, last_end([result]) if until is None else until)
+        heading = "Every attempt that arrived" if seen_by_server(result) else HEADING
+        ax, frame = open_panel(result, ax, heading=heading, height=_HEIGHT, until=until)
+        ax.set_ylabel("client")
         points = _points(ax, result)
         gave_up = _gave_up(ax, result)
-        finding = _finding(result, with_recovery=columns_beside(ax) == 1)
-        set_title(ax, policy_name(result) if name is None else name, finding)
-        ax.set_ylim(0, result.scenario.n_clients)
-        ax.set_ylabel("client")
-        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         handles = {
             int(outcome): _handle(OUTCOME_COLOURS[outcome], OUTCOME_WORDS[outcome])
             for outcome in points
@@ -90,8 +77,9 @@ def plot_raster(
         if gave_up is not None:
             state = FleetState.GAVE_UP
             handles[len(Outcome)] = _handle(STATE_COLOURS[state], STATE_WORDS[state])
-        if legend and handles:
-            legend_under_axes(ax, list(handles.values()))
+        finding = _finding(result, with_recovery=columns_beside(ax) == 1)
+        explained = list(handles.values()) if legend else ()
+        caption(ax, result, name=name, finding=finding, legend=explained)
         return AttemptRaster(ax=ax, frame=frame, points=points, gave_up=gave_up, handles=handles)
 
 
@@ -127,6 +115,8 @@ def _scatter(
 
 def _finding(result: RunResult, *, with_recovery: bool) -> str:
     summary = summarise(result)
+    if seen_by_server(result):
+        return f"{raster_points(result).client.size:,} seen by the server"
     if not summary["n_attempts"]:
         return "no attempts"
     burst = round(summary["peak_attempt_rate_100ms"] * 0.1)

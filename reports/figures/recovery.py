@@ -139,7 +139,7 @@ def _curve(ax: Axes, name: str, result: RunResult, colour: str) -> Line2D:
 
 
 def _floors(ax: Axes, result: RunResult) -> tuple[Line2D, ...]:
-    capacity = result.scenario.server.capacity
+    capacity = result.capacity
     return tuple(
         ax.plot(
             [fastest.starts_at, fastest.ends_at],

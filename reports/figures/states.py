@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
-from matplotlib.ticker import StrMethodFormatter
 
-from reports.panels import legend_under_axes, new_panels, root_figure, set_heading, set_title
+from reports.figures.panel import caption, open_panel
+from reports.panels import root_figure
 from reports.style import STATE_COLOURS, styled
-from reports.timeline import TimeFrame, frame_time, last_end, stack_steps
-from reports.wording import STATE_WORDS, percent, policy_name
+from reports.timeline import TimeFrame, stack_steps
+from reports.wording import STATE_WORDS, percent
 from simulator.metrics.states import FleetState, FleetStates, fleet_states
 from simulator.results import RunResult
 
@@ -59,22 +59,16 @@ def plot_states(
         legend: Whether to explain the colours under the axes.
     """
     with styled():
-        if ax is None:
-            figure, (ax,) = new_panels(1, height=_HEIGHT)
-            set_heading(figure, HEADING, result)
-        frame = frame_time(ax, result, last_end([result]) if until is None else until, zorder=3)
+        ax, frame = open_panel(result, ax, heading=HEADING, height=_HEIGHT, until=until, zorder=3)
+        ax.set_ylabel("clients")
         states = fleet_states(result)
         shown = states.averaged(_STEPS) if states.edges.size > _STEPS else states
         layers = dict(zip(FleetState, shown.counts, strict=True))
         stack = stack_steps(ax, shown.edges, layers, STATE_COLOURS, STATE_WORDS)
-        set_title(ax, policy_name(result) if name is None else name, _finding(states))
-        ax.set_ylim(0, result.scenario.n_clients)
-        ax.set_ylabel("clients")
-        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         seen = states.client_seconds >= _SEEN * states.client_seconds.sum()
         handles = {state: patch for state, patch in stack.items() if seen[state]}
-        if legend and handles:
-            legend_under_axes(ax, list(handles.values()))
+        explained = list(handles.values()) if legend else ()
+        caption(ax, result, name=name, finding=_finding(states), legend=explained)
         return StateStack(ax=ax, frame=frame, stack=stack, handles=handles)
 
 

@@ -1,5 +1,6 @@
 """The storm: how many attempts per second each policy makes, and what becomes of them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
 
+from reports.capacity import mark_capacity
 from reports.panels import (
     best_columns,
     columns_beside,
@@ -22,9 +24,9 @@ from reports.panels import (
     set_rate_scale,
     set_title,
 )
-from reports.style import INK, OUTCOME_COLOURS, styled
+from reports.style import OUTCOME_COLOURS, styled
 from reports.timeline import TimeFrame, frame_time, last_end, stack_steps
-from reports.wording import OUTCOME_WORDS, back, per_second
+from reports.wording import OUTCOME_WORDS, back, per_second, seen_by_server
 from simulator.core.outcomes import Outcome
 from simulator.metrics import summarise
 from simulator.metrics.series import AttemptRate, attempt_rate
@@ -36,6 +38,8 @@ _STACKED = 5
 """Panels that are stacked at most; more of them stand side by side."""
 _GRID_HEIGHT = 1.9
 """Inches; of panels that do."""
+_LOWEST_SCALE = 1.0
+"""Attempts per second that a panel shows at least, even if none were made."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -46,7 +50,8 @@ class StormPanel:
     frame: TimeFrame
     stack: Mapping[Outcome, StepPatch]
     """Attempts per second by outcome, each on top of the one before; those that occur."""
-    capacity: Line2D
+    capacity: Line2D | None
+    """None where it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -76,7 +81,9 @@ def plot_storm(results: Mapping[str, RunResult], *, axes: Sequence[Axes] | None 
     with styled():
         if axes is None:
             figure, axes = _own_panels(len(results))
-            set_heading(figure, "Attempts to connect", next(iter(results.values())))
+            first = next(iter(results.values()))
+            heading = "Attempts that arrived" if seen_by_server(first) else "Attempts to connect"
+            set_heading(figure, heading, first)
         rates = {name: attempt_rate(result) for name, result in results.items()}
         until = last_end(list(results.values()))
         panels = {
@@ -102,8 +109,9 @@ def _legend(panels: Sequence[StormPanel]) -> Legend | None:
         return None
     if columns_beside(panels[0].ax) == 1:
         return legend_under_axes(panels[-1].ax, in_order)
-    capacity = panels[0].capacity
-    return legend_under_figure(root_figure(panels[0].ax), [*in_order, capacity])
+    if panels[0].capacity is not None:
+        in_order.append(panels[0].capacity)
+    return legend_under_figure(root_figure(panels[0].ax), in_order)
 
 
 def _panel(
@@ -111,35 +119,14 @@ def _panel(
 ) -> StormPanel:
     frame = frame_time(ax, result, until)
     summary = summarise(result)
-    peak = per_second(summary["peak_attempt_rate_100ms"])
-    set_title(ax, name, f"peak {peak}, {back(result, summary)}")
-    capacity = result.scenario.server.capacity
-    line = ax.axhline(
-        capacity,
-        color=INK,
-        lw=1.2,
-        ls=(0, (4, 2)),
-        label=f"capacity {per_second(capacity)}",
-    )
-    if columns_beside(ax) == 1:
-        _name_capacity(ax, capacity)
+    peak = summary["peak_attempt_rate_100ms"]
+    if peak is None:  # Those that found nobody listening have left no trace.
+        peak = float(rate.total.max())
+    set_title(ax, name, f"peak {per_second(peak)} over 0.1 s, {back(result, summary)}")
+    capacity = None if math.isnan(result.capacity) else mark_capacity(ax, result)
     layers = dict(zip(Outcome, rate.by_outcome, strict=True))
     stack = stack_steps(ax, rate.edges, layers, OUTCOME_COLOURS, OUTCOME_WORDS)
-    return StormPanel(ax=ax, frame=frame, stack=stack, capacity=line)
-
-
-def _name_capacity(ax: Axes, capacity: float) -> None:
-    """Say beside a panel what its line is."""
-    ax.annotate(
-        f"capacity\n{per_second(capacity)}",
-        (1.0, capacity),
-        xycoords=("axes fraction", "data"),
-        xytext=(4, 0),
-        textcoords="offset points",
-        ha="left",
-        va="center",
-        fontsize=8.5,
-    )
+    return StormPanel(ax=ax, frame=frame, stack=stack, capacity=capacity)
 
 
 def _scale_rates(
@@ -148,6 +135,7 @@ def _scale_rates(
     """Give all panels one square-root scale up to the highest rate or capacity."""
     highest = max(
         *(float(rate.total.max()) for rate in rates.values()),
-        *(result.scenario.server.capacity for result in results.values()),
+        *(result.capacity for result in results.values() if not math.isnan(result.capacity)),
+        _LOWEST_SCALE,
     )
     set_rate_scale(axes, highest)

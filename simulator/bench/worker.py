@@ -110,7 +110,7 @@ class WholeClients:
             self._scenario,
             numbers,
             np.zeros(self._scenario.n_clients, dtype=np.uint16),
-            dials=[self._dial],
+            dials=[[self._dial]],
             transport=self._transport,
             host=self._host,
             recorder=self._recorder,

@@ -21,7 +21,7 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli import bench, compare, doctor, policies, report, run, scenarios
+from simulator.cli import bench, compare, doctor, policies, report, run, scenarios, serve
 from simulator.errors import InputError, RunFailedError
 
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
@@ -38,6 +38,7 @@ app = typer.Typer(
 for command in (
     compare.compare,
     run.run,
+    serve.serve,
     report.report,
     policies.policies,
     scenarios.scenarios,

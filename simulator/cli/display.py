@@ -25,6 +25,7 @@ class Display:
             n_runs: How many runs follow each other.
         """
         self._n_runs = n_runs
+        self._quiet = quiet
         self._turn = 0
         self._bars = Progress(
             TextColumn("{task.description}"),
@@ -35,17 +36,25 @@ class Display:
             disable=quiet or not sys.stderr.isatty(),
         )
 
-    def watcher(self, label: str) -> Watcher:
-        """The watcher of the next run, which is called that."""
+    def watcher(self, label: str, *, announce: str = "") -> Watcher:
+        """The watcher of the next run.
+
+        Args:
+            label: What the run is called.
+            announce: What to say, once, when the whole fleet is connected.
+        """
         self._turn += 1
         for earlier in self._bars.task_ids:
             self._bars.remove_task(earlier)
         turn = f" ({self._turn} of {self._n_runs})" if self._n_runs > 1 else ""
         task = self._bars.add_task(f"{label}{turn}", total=None, state="starting")
         meter = RateMeter()
+        unsaid = [announce] if announce and not self._quiet else []
 
         def watch(progress: RunProgress) -> None:
             assembling = progress.at < 0
+            if unsaid and not assembling:
+                self._bars.console.print(f"herd: {unsaid.pop()}", highlight=False, soft_wrap=True)
             self._bars.update(
                 task,
                 total=progress.n_clients if assembling else progress.until,

@@ -1,21 +1,29 @@
 """From the shared options to something that can run, with every mistake in them at once."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from simulator.cli.checks import Check, check_of, parse_check
-from simulator.cli.options import Asked
+from simulator.cli.options import Aim, Asked
 from simulator.core.backoff import Policy
 from simulator.core.policies import NAMED
 from simulator.errors import InputError, UnknownNameError
-from simulator.experiment import ENGINES, herds_to_compare, label_policies, new_directory
+from simulator.experiment import (
+    ENGINES,
+    check_reach,
+    herds_to_compare,
+    label_policies,
+    new_directory,
+)
 from simulator.own_policies import policy_named
 from simulator.rehearsal import rehearse
 from simulator.scenario import Scenario
-from simulator.scenario_files import load_scenario
+from simulator.scenario_files import AT_TARGET, DEFAULT, load_scenario
+from simulator.target import Target, aim
+from simulator.target_fit import check_fit
 
 T = TypeVar("T")
 
@@ -31,6 +39,8 @@ class Request:
     """What the runs are called."""
     checks: Sequence[Check]
     directory: Path
+    target: Target | None
+    """The server, if it is not herd's."""
 
 
 class Mistakes:
@@ -71,9 +81,10 @@ def prepare(asked: Asked, *, several: bool) -> Request:
     mistakes.caught(partial(_check_options, asked, several=several))
     mistakes.caught(partial(_check_junit, asked.junit))
     mistakes.caught(partial(_check_engine, asked.engine))
-    scenario = mistakes.caught(
-        partial(load_scenario, asked.scenario, changes=list(_changes(asked)))
-    )
+    target = mistakes.caught(partial(_target, asked.aim))
+    mistakes.caught(partial(check_reach, asked.engine, target))
+    source = asked.scenario or (DEFAULT if asked.aim.target is None else AT_TARGET)
+    scenario = mistakes.caught(partial(load_scenario, source, changes=list(_changes(asked))))
     known = (
         {**NAMED, **{policy.label: policy for policy in scenario.compare}} if scenario else NAMED
     )
@@ -84,12 +95,16 @@ def prepare(asked: Asked, *, several: bool) -> Request:
     if scenario is None:
         mistakes.raise_any()
         raise RuntimeError("there is no scenario, yet nothing is wrong with it")
+    if asked.junit is not None and not (asked.fail_if or scenario.objective):
+        mistakes.caught(partial(_refuse_empty_junit, asked.junit))
     if chosen and not several:
         scenario = scenario.with_policy(chosen[0])
     labels = list(herds_to_compare(scenario, chosen)) if several else _own_label(scenario)
+    if target is not None:
+        mistakes.caught(partial(check_fit, scenario, target))
     checks += map(check_of, scenario.objective)
     if checks:
-        rehearsal = rehearse(scenario)
+        rehearsal = rehearse(scenario, target=asked.aim.target)
         for check in checks:
             mistakes.caught(partial(check.verify, labels, rehearsal))
     mistakes.raise_any()
@@ -99,6 +114,35 @@ def prepare(asked: Asked, *, several: bool) -> Request:
         labels=labels,
         checks=checks,
         directory=asked.out or new_directory(scenario, asked.engine),
+        target=target,
+    )
+
+
+def _target(asked: Aim) -> Target | None:
+    """The server that is meant, if not herd's own.
+
+    Raises:
+        InputError: It cannot be used, or an option that is about it has no effect.
+    """
+    if asked.target is None:
+        given = [
+            field.name for field in fields(asked) if getattr(asked, field.name) != field.default
+        ]
+        if given:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise InputError(f"{options}: no effect without --target")
+        return None
+    return aim(
+        asked.target,
+        allow_host=asked.allow_host,
+        max_clients=asked.max_clients,
+        max_connects=asked.max_connects,
+        restart_command=asked.restart_command,
+        identify=asked.identify,
+        headers=asked.header or (),
+        subprotocols=asked.subprotocol or (),
+        cafile=asked.cafile,
+        insecure=asked.insecure,
     )
 
 
@@ -148,6 +192,13 @@ def _check_junit(path: Path | None) -> None:
         raise InputError(f"--junit = {path}: is a directory; allowed: a file")
     if not path.parent.is_dir():
         raise InputError(f"--junit = {path}: there is no directory {path.parent}")
+
+
+def _refuse_empty_junit(path: Path) -> None:
+    raise InputError(
+        f"--junit = {path}: there is no condition to report on; allowed: together with --fail-if, "
+        "or with a scenario that has an [[objective]]"
+    )
 
 
 def _own_label(scenario: Scenario) -> Sequence[str]:

@@ -4,7 +4,7 @@ from simulator.cli import options
 
 
 def run(  # noqa: PLR0917 - Typer makes options of them
-    scenario: options.ScenarioArgument = "restart",
+    scenario: options.ScenarioArgument = None,
     engine: options.EngineOption = "live",
     clients: options.ClientsOption = None,
     policy: options.PolicyOption = None,
@@ -17,6 +17,16 @@ def run(  # noqa: PLR0917 - Typer makes options of them
     junit: options.JunitOption = None,
     strict: options.StrictOption = False,
     quiet: options.QuietOption = False,
+    target: options.TargetOption = None,
+    restart_command: options.RestartCommandOption = None,
+    allow_host: options.AllowHostOption = None,
+    max_clients: options.MaxClientsOption = None,
+    max_connects: options.MaxConnectsOption = None,
+    header: options.HeaderOption = None,
+    subprotocol: options.SubprotocolOption = None,
+    identify: options.IdentifyOption = False,
+    cafile: options.CafileOption = None,
+    insecure: options.InsecureOption = False,
 ) -> None:
     """Run one herd through its outages under one policy."""
     from simulator.cli import running  # noqa: PLC0415 - heavy, and `herd --help` needs none of it
@@ -36,5 +46,17 @@ def run(  # noqa: PLR0917 - Typer makes options of them
             junit=junit,
             strict=strict,
             quiet=quiet,
+            aim=options.Aim(
+                target=target,
+                restart_command=restart_command,
+                allow_host=allow_host,
+                max_clients=max_clients,
+                max_connects=max_connects,
+                header=header,
+                subprotocol=subprotocol,
+                identify=identify,
+                cafile=cafile,
+                insecure=insecure,
+            ),
         )
     )

@@ -11,6 +11,7 @@ from simulator import experiment
 from simulator.cli.display import Display
 from simulator.cli.options import Asked
 from simulator.cli.output import (
+    complain,
     interruption_told,
     main_numbers,
     print_json,
@@ -25,6 +26,7 @@ from simulator.experiment import Comparison, load_comparison
 from simulator.metrics import summarise
 from simulator.results import RunResult
 from simulator.run_directory import COMPARISON, load_run
+from simulator.target import Target
 
 _SIDE_BY_SIDE = 4
 """Policies that a table sets side by side at most."""
@@ -45,16 +47,18 @@ def run(asked: Asked) -> None:
         result = experiment.run(
             request.scenario,
             engine=asked.engine,
+            target=request.target,
             out=request.directory,
             force=asked.force,
-            watch=display.watcher(label),
+            watch=display.watcher(label, announce=_cue(request.target)),
         )
-        _draw_run(result, request.directory)
+        draw_run(result, request.directory)
     summary = summarise(result)
     if asked.json:
         print_json(summary)
+        _complain_of_restarts(result)
     else:
-        _print_run(result, request.directory)
+        print_run(result, request.directory)
     settle(
         request.checks,
         {label: summary},
@@ -78,13 +82,16 @@ def compare(asked: Asked) -> None:
             request.scenario,
             policies=request.policies,
             engine=asked.engine,
+            target=request.target,
             out=request.directory,
             force=asked.force,
-            watch=display.watcher,
+            watch=partial(display.watcher, announce=_cue(request.target)),
         )
         _draw_comparison(comparison)
     if asked.json:
         print_json(comparison.summaries)
+        for label, result in comparison.results.items():
+            _complain_of_restarts(result, label)
     else:
         _print_comparison(comparison)
     settle(
@@ -94,6 +101,24 @@ def compare(asked: Asked) -> None:
         suite=f"herd.{request.scenario.name}",
         strict=asked.strict,
     )
+
+
+def _cue(target: Target | None) -> str:
+    """What to tell the user once the whole fleet is connected."""
+    if target is None or target.restart_command is not None:
+        return ""
+    return f"everybody is connected to {target.label}: restart it now"
+
+
+def _complain_of_restarts(result: RunResult, label: str = "") -> None:
+    """Whoever reads the numbers alone must still hear that a command has failed."""
+    for restart in result.manifest.restarts:
+        if restart.failed:
+            place = f"{label}: " if label else ""
+            complain(
+                f"{place}the restart command that began at {restart.started_at:.1f} s failed with "
+                f"exit code {restart.exit_code}; see {restart.output} in the run's directory"
+            )
 
 
 def report(directories: Sequence[Path]) -> None:
@@ -115,14 +140,15 @@ def _report(directory: Path) -> None:
         _print_comparison(comparison)
     else:
         result = load_run(directory)
-        _draw_run(result, directory)
-        _print_run(result, directory)
+        draw_run(result, directory)
+        print_run(result, directory)
 
 
-def _draw_run(result: RunResult, directory: Path) -> None:
-    from reports.drawing import draw_run  # noqa: PLC0415 - matplotlib, which bad input never needs
+def draw_run(result: RunResult, directory: Path) -> None:
+    """Draw the figures of a run into its directory."""
+    from reports import drawing  # noqa: PLC0415 - matplotlib, which bad input never needs
 
-    draw_run(result, directory)
+    drawing.draw_run(result, directory)
 
 
 def _draw_comparison(comparison: Comparison) -> None:
@@ -132,7 +158,8 @@ def _draw_comparison(comparison: Comparison) -> None:
         draw_comparison(comparison.results, comparison.directory)
 
 
-def _print_run(result: RunResult, directory: Path) -> None:
+def print_run(result: RunResult, directory: Path) -> None:
+    """Show the numbers of a run, what is wrong with it, and where its records are."""
     summary = summarise(result)
     print_pairs(main_numbers(summary))
     typer.echo()

@@ -37,6 +37,8 @@ class Cause(IntEnum):
     """No outage accounts for it."""
     CLIENT = 7
     """The client closed it."""
+    LIFETIME = 8
+    """It had reached its age, and its node closed it."""
 
 
 class NoticedBy(IntEnum):

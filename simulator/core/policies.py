@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from server_stub.problems import suggest
 from server_stub.settings import OrNone
 from simulator.core.backoff import BASIC, Policy, without_effect
 from simulator.core.presets import PRESETS
-from simulator.errors import suggest
 
 NAMED: Mapping[str, Policy] = MappingProxyType(
     {**BASIC, **{name: preset.policy for name, preset in PRESETS.items()}}

@@ -18,6 +18,8 @@ NO_ACCOUNTS: Accounts = {}
 
 def accounts_of(result: RunResult) -> Accounts:
     """The accounts of all clients, the ramp's events and operations included."""
+    if result.manifest.target is not None:
+        return NO_ACCOUNTS  # A server that is not ours keeps none.
     return {name: result.clients[name] for name in _observable(result.scenario)}
 
 

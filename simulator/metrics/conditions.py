@@ -97,6 +97,8 @@ def _kind(value: float | bool | str) -> str:
 
 def _look_up(metric: str, summary: Mapping[str, Any]) -> float | bool | str:
     found: Any = summary
+    if metric in summary.get("unmeasured", ()):
+        raise InputError(f"metric {metric!r} was not measured in this run")
     for name in metric.split("."):
         if not isinstance(found, Mapping) or name not in found:
             known = found if isinstance(found, Mapping) else METRICS

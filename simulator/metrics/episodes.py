@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from server_stub.tables import Columns
 from simulator.core.outcomes import Outcome
 from simulator.keys import episode_keys, find
+from simulator.metrics.leaving import left_at
 from simulator.results import RunResult, select
 
 Mask = NDArray[np.bool_]
@@ -60,7 +61,7 @@ def end_of_observation(result: RunResult) -> float:
 
 
 def episodes_of(result: RunResult, end: float) -> Episodes:
-    """The episodes that began within the observation; the ramp is none.
+    """The episodes that began within the observation; the ramp is none, nor is leaving for good.
 
     Args:
         result: Any run.
@@ -69,7 +70,11 @@ def episodes_of(result: RunResult, end: float) -> Episodes:
     if result.digest is not None:
         return _digested(result, result.digest.episodes, end)
     noticed_at = result.disconnects["noticed_at"]
-    losses = select(result.disconnects, (noticed_at >= 0) & (noticed_at <= end))
+    broke_at, whose = result.disconnects["broke_at"], result.disconnects["client"]
+    losses = select(
+        result.disconnects,
+        (noticed_at >= 0) & (noticed_at <= end) & (broke_at != left_at(result)[whose]),
+    )
     client, episode = losses["client"], losses["episode"]
     recovered_at = _connected_at(result.attempts, episode_keys(losses))
     recovered_at[recovered_at > end] = np.inf

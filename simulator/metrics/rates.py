@@ -18,8 +18,9 @@ def peak_rate(instants: NDArray[np.float64], window: float) -> float:
         window: Seconds.
     """
     starts = np.sort(instants)
-    ends = np.searchsorted(starts, starts + window, side="left")
-    return int((ends - np.arange(starts.size)).max(initial=0)) / window
+    first = np.flatnonzero(np.diff(starts, prepend=-np.inf))  # Of those at one instant.
+    ends = np.searchsorted(starts, starts[first] + window, side="left")
+    return int((ends - first).max(initial=0)) / window
 
 
 def peak_arrival_rate_up(server: Columns, outages: Columns, window: float) -> float:
@@ -57,12 +58,12 @@ def peak_count(at: NDArray[np.float64], counts: NDArray[np.integer], window: flo
 def _while_down(server: Columns, outages: Columns) -> NDArray[np.bool_]:
     """Whether an interval lies wholly within an outage of its node, shape (n_rows,).
 
-    No node is down because paths to it are cut: others may well arrive.
+    No node is down because paths to it are cut, or because it is slow.
     """
     down = np.zeros(server["at"].size, dtype=np.bool_)
     columns = (outages[name] for name in ("kind", "node", "starts_at", "ends_at"))
     for kind, node, starts_at, ends_at in zip(*columns, strict=True):
-        if kind == list(OutageKind).index(OutageKind.NETWORK):
+        if not list(OutageKind)[kind].stops_the_node:
             continue
         within = (server["at"] >= starts_at) & (server["at"] + INTERVAL <= ends_at)
         down |= within & (server["node"] == node)

@@ -7,6 +7,7 @@ without a recorded ramp attempt counts as connected from the start.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +28,21 @@ class Span:
     outage: int
     kind: OutageKind
     cohort: int | None
-    """Whose path it cuts; None for an outage that everybody feels."""
+    """Whose path it is on; None for an outage that everybody feels."""
     starts_at: float
     ends_at: float
     """Infinite if it was still on when the run ended."""
+    n_nodes: int
+    """How many it hits; 0 for one that is on the way to all of them."""
+    is_deploy: bool
+    """Are nodes replaced on purpose?"""
     next_starts_at: float
-    """When the first outage after its end began; infinite for the last one."""
+    """When the first outage after its end began that disconnects anybody; infinite for the last."""
 
     @property
     def on_the_network(self) -> bool:
-        """Were paths cut, while the server was well?"""
-        return self.kind is OutageKind.NETWORK
+        """Was it between clients and server, while the server was well?"""
+        return self.kind.is_on_the_way
 
     def touches(self, cohort_of: NDArray[np.uint16]) -> Mask:
         """Whether it can disconnect each client, shape (n_clients,).
@@ -46,7 +51,7 @@ class Span:
             cohort_of: Index of each client's cohort.
         """
         if self.cohort is None:
-            return np.ones(cohort_of.size, dtype=np.bool_)
+            return np.full(cohort_of.size, self.kind.breaks_connections)
         touched: Mask = cohort_of == self.cohort
         return touched
 
@@ -62,17 +67,22 @@ def spans_of(result: RunResult, end: float) -> tuple[Span, ...]:
     rows = [outages["outage"] == index for index in np.unique(outages["outage"])]
     firsts = [float(outages["starts_at"][row].min()) for row in rows]
     lasts = [float(outages["ends_at"][row].max()) for row in rows]
+    kinds = [list(OutageKind)[outages["kind"][row][0]] for row in rows]
+    breaks = [first for first, kind in zip(firsts, kinds, strict=True) if kind.breaks_connections]
     cohorts = _cohorts_cut_off(result.scenario)
+    deploys = result.scenario.plan.deploys
     spans = [
         Span(
             outage=int(outages["outage"][row][0]),
-            kind=list(OutageKind)[outages["kind"][row][0]],
+            kind=kind,
             cohort=cohorts.get(int(outages["outage"][row][0])),
             starts_at=first,
             ends_at=last,
-            next_starts_at=min((later for later in firsts if later >= last), default=math.inf),
+            n_nodes=0 if kind.is_on_the_way else np.unique(outages["node"][row]).size,
+            is_deploy=int(outages["outage"][row][0]) in deploys,
+            next_starts_at=min((later for later in breaks if later >= last), default=math.inf),
         )
-        for row, first, last in zip(rows, firsts, lasts, strict=True)
+        for row, kind, first, last in zip(rows, kinds, firsts, lasts, strict=True)
         if first <= end
     ]
     return tuple(sorted(spans, key=lambda span: span.starts_at))
@@ -115,6 +125,8 @@ class Changes:
     client: NDArray[np.uint32]
     at: NDArray[np.float64]
     step: NDArray[np.int8]
+    node: NDArray[np.uint16]
+    """Where the connection was made; NO_NODE where that is not known."""
     at_first: Mask
     """Whether a client was connected before its first change, shape (n_clients,)."""
 
@@ -126,6 +138,13 @@ class Changes:
         )
         return self.at_first + balance > 0
 
+    def ever_connected_before(self, instant: float) -> Mask:
+        """Whether each client had been connected at all by an instant, shape (n_clients,)."""
+        ever = self.at_first.copy()
+        past = slice(np.searchsorted(self.at, instant, side="left"))
+        ever[self.client[past][self.step[past] > 0]] = True
+        return ever
+
 
 def changes_of(result: RunResult) -> Changes:
     """The connections made and broken in a run, the ramp's included."""
@@ -134,36 +153,40 @@ def changes_of(result: RunResult) -> Changes:
     attempts, losses = result.attempts, result.disconnects
     made = attempts["outcome"] == Outcome.CONNECTED
     at_first = np.ones(result.clients["client"].size, dtype=np.bool_)
-    at_first[attempts["client"][made & (attempts["episode"] == 0)]] = False
+    at_first[attempts["client"][attempts["episode"] == 0]] = False
     return _in_order(
-        (attempts["client"][made], attempts["ended_at"][made]),
-        (losses["client"], losses["broke_at"]),
+        [attempts[name][made] for name in ("client", "node", "ended_at")],
+        [losses[name] for name in ("client", "node", "broke_at")],
         at_first=at_first,
     )
 
 
 def _digested_changes(episodes: Columns, n_clients: int) -> Changes:
     made = np.isfinite(episodes["recovered_at"])
+    client = episodes["client"]
+    node = np.zeros(client.size, dtype=np.uint16)
     return _in_order(
-        (episodes["client"][made], episodes["recovered_at"][made]),
-        (episodes["client"], episodes["broke_at"]),
+        [client[made], node[made], episodes["recovered_at"][made]],
+        [client, node, episodes["broke_at"]],
         at_first=np.ones(n_clients, dtype=np.bool_),
     )
 
 
 def _in_order(
-    made: tuple[NDArray[np.uint32], NDArray[np.float64]],
-    broken: tuple[NDArray[np.uint32], NDArray[np.float64]],
-    *,
-    at_first: Mask,
+    made: Sequence[NDArray[Any]], broken: Sequence[NDArray[Any]], *, at_first: Mask
 ) -> Changes:
-    """Connections made and broken, each as clients and instants."""
-    at = np.append(made[1], broken[1])
+    """Connections made and broken, each as clients, nodes and instants."""
+    client, node, at = (np.append(*columns) for columns in zip(made, broken, strict=True))
     step = np.ones(at.size, dtype=np.int8)
-    step[made[1].size :] = -1
+    step[made[0].size :] = -1
     order = np.argsort(at, kind="stable")
-    client = np.append(made[0], broken[0])[order]
-    return Changes(client=client, at=at[order], step=step[order], at_first=at_first)
+    return Changes(
+        client=client[order],
+        at=at[order],
+        step=step[order],
+        node=node[order],
+        at_first=at_first,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -1,6 +1,7 @@
 """What one summary is about: a whole run, one of its outages, or one of its cohorts."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,9 @@ from simulator.metrics.episodes import (
     end_of_observation,
     episodes_of,
 )
+from simulator.metrics.leaving import left_at
 from simulator.metrics.load import Load, load_of
+from simulator.metrics.nodes import imbalance
 from simulator.metrics.recovery import (
     Changes,
     Recovery,
@@ -42,7 +45,7 @@ class Scope:
     outages: Columns
     services: Columns
     capacity: float
-    """Handshakes per second."""
+    """Handshakes per second; NaN where it is not known."""
     is_metastable: bool | None
     """None where it cannot be told."""
     limits: Thresholds
@@ -50,6 +53,8 @@ class Scope:
     """Do losses count from the server's record, rather than from the client's notice?"""
     accounts: Accounts
     """What came of the clients' events and operations."""
+    imbalance: float
+    """Of their connections over the nodes, at the end; see `simulator.metrics.nodes`."""
 
     @property
     def connects_at(self) -> NDArray[np.float64]:
@@ -68,9 +73,14 @@ class Observation:
         self._last_span = max(
             self._spans, key=lambda span: (span.ends_at, span.starts_at), default=None
         )
+        self._left_at = left_at(result)
         self._affected = [self._clients_of(span) for span in self._spans]
         cohort_of = result.clients["cohort"]
-        self._until = [watched_until(span, self._spans, cohort_of) for span in self._spans]
+        self._everybody: Mask = np.ones(cohort_of.size, dtype=np.bool_)
+        self._until = [
+            np.minimum(watched_until(span, self._spans, cohort_of), self._left_at)
+            for span in self._spans
+        ]
         self.whole = self._observe()
 
     def outage_scopes(self) -> dict[str, Scope]:
@@ -85,6 +95,7 @@ class Observation:
                 services=_between(self.whole.services, span.starts_at, span.next_starts_at),
                 is_metastable=self.whole.is_metastable if span is self._last_span else None,
                 accounts=NO_ACCOUNTS,
+                imbalance=self._imbalance(self._everybody, span.next_starts_at),
             )
             for span, recovery in zip(self._spans, self.whole.recoveries, strict=True)
         }
@@ -107,11 +118,12 @@ class Observation:
             server=SERVER.empty(),
             is_metastable=None,
             accounts={name: counts[members] for name, counts in self.whole.accounts.items()},
+            imbalance=self._imbalance(members),
         )
 
     def _observe(self) -> Scope:
         result = self._result
-        everybody = np.ones(result.clients["client"].size, dtype=np.bool_)
+        everybody = self._everybody
         scope = Scope(
             n_clients=everybody.size,
             load=load_of(result, self._end),
@@ -120,11 +132,12 @@ class Observation:
             server=select(result.server, result.server["at"] >= 0),
             outages=result.outages,
             services=select(result.services, result.services["at"] >= 0),
-            capacity=result.scenario.server.capacity,
+            capacity=result.capacity,
             is_metastable=False,
             limits=result.manifest.verdict_thresholds,
             has_server_record=result.server["at"].size > 0,
             accounts=accounts_of(result),
+            imbalance=self._imbalance(everybody),
         )
         if self._last_span is None:
             return scope
@@ -145,10 +158,19 @@ class Observation:
             for span, affected, until in zip(self._spans, self._affected, self._until, strict=True)
         )
 
+    def _imbalance(self, members: Mask, until: float = math.inf) -> float:
+        """Of these clients' connections, at the end of the observation or before that instant."""
+        return imbalance(self._result, self._changes, members, min(until, self._end))
+
     def _clients_of(self, span: Span) -> Mask:
-        """Those that an outage disconnected and those of its own still down at its start."""
+        """Those that an outage disconnected and those of its own still down at its start.
+
+        Who had not come yet by then, or had left for good, is neither.
+        """
         touched = span.touches(self._result.clients["cohort"])
         affected = touched & ~self._changes.connected_before(span.starts_at)
+        affected &= self._changes.ever_connected_before(span.starts_at)
+        affected &= self._left_at >= span.starts_at
         losses = self._result.disconnects
         if self._result.digest is not None:
             losses = self._result.digest.episodes

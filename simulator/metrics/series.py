@@ -4,6 +4,8 @@ Every series begins at t = 0, when the whole fleet is connected; the ramp before
 What the fleet is doing is in `simulator.metrics.states`.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +105,27 @@ def arrival_rate(result: RunResult, *, width: float = BIN) -> ArrivalRate | None
     Returns:
         Bins from t = 0 to the end of the observation; None when the server left no record.
     """
+    rates = server_rates(result, ["arrivals"], width=width)
+    if rates is None:
+        return None
+    edges, (per_second,) = rates
+    return ArrivalRate(edges=edges, per_second=per_second)
+
+
+def server_rates(
+    result: RunResult, columns: Sequence[str], *, width: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """What the server counted, per second, in bins, all its nodes together.
+
+    Args:
+        result: Any run.
+        columns: Of the `server` table; counts.
+        width: Seconds per bin; not below the 10 ms of the record.
+
+    Returns:
+        Edges of bins from t = 0 to the end of the observation, shape (n_bins + 1,), and the rates,
+        shape (n_columns, n_bins); None when the server left no record.
+    """
     at = result.server["at"]
     if at.size == 0:
         return None
@@ -110,19 +133,29 @@ def arrival_rate(result: RunResult, *, width: float = BIN) -> ArrivalRate | None
     n_bins = _n_bins(end, width)
     seen = (at >= 0) & (at < end)
     bins = np.floor((at[seen] + INTERVAL / 2) / width).astype(np.intp)
-    counts = np.bincount(
-        np.minimum(bins, n_bins - 1), weights=result.server["arrivals"][seen], minlength=n_bins
-    )
-    return ArrivalRate(edges=_edges(n_bins, width), per_second=counts / width)
+    bins = np.minimum(bins, n_bins - 1)
+    counts = [
+        np.bincount(bins, weights=result.server[column][seen], minlength=n_bins)
+        for column in columns
+    ]
+    return _edges(n_bins, width), np.stack(counts) / width
 
 
-def share_connected(result: RunResult) -> ShareConnected:
-    """The share of the fleet connected, by the same record that recovery times come from."""
+def share_connected(result: RunResult, *, cohort: int | None = None) -> ShareConnected:
+    """The share of the fleet connected, by the same record that recovery times come from.
+
+    Args:
+        result: Any run.
+        cohort: Index of the cohort that it is the share of; of the whole fleet unless given.
+    """
     changes = changes_of(result)
-    n_clients = changes.at_first.size
-    connected = np.cumsum(np.append(np.count_nonzero(changes.at_first), changes.step))
-    edges, steps = steps_within(changes.at, connected, end_of_observation(result))
-    return ShareConnected(edges=edges, share=steps / n_clients)
+    cohort_of = result.clients["cohort"]
+    members = np.full(cohort_of.size, True) if cohort is None else cohort_of == cohort
+    theirs = members[changes.client]
+    at_first = np.count_nonzero(changes.at_first & members)
+    connected = np.cumsum(np.append(at_first, changes.step[theirs]))
+    edges, steps = steps_within(changes.at[theirs], connected, end_of_observation(result))
+    return ShareConnected(edges=edges, share=steps / max(1, int(np.count_nonzero(members))))
 
 
 def raster_points(result: RunResult) -> Raster:
@@ -132,11 +165,21 @@ def raster_points(result: RunResult) -> Raster:
 
 
 def fastest_recoveries(result: RunResult) -> tuple[FastestRecovery, ...]:
-    """For each outage that ended within the observation: how fast it could have been overcome."""
+    """For each outage that ended within the observation: how fast it could have been overcome.
+
+    None where nobody knows the server's capacity; and one that disconnects nobody needs no
+    overcoming.
+    """
+    if math.isnan(result.capacity):
+        return ()
     end = end_of_observation(result)
     connected = share_connected(result)
-    shares_per_second = result.scenario.server.capacity / result.clients["client"].size
-    ended = [span.ends_at for span in spans_of(result, end) if span.ends_at <= end]
+    shares_per_second = result.capacity / result.clients["client"].size
+    ended = [
+        span.ends_at
+        for span in spans_of(result, end)
+        if span.ends_at <= end and span.kind.breaks_connections
+    ]
     steps = np.searchsorted(connected.edges[:-1], ended, side="right") - 1
     return tuple(
         FastestRecovery(starts_at=at, share=share, ends_at=at + (1 - share) / shares_per_second)

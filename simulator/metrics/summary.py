@@ -1,12 +1,14 @@
 """The summary of a run: every metric under its name, beside its formula."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from server_stub.doorkeeper import Reason
+from server_stub.tables import turned_away_by
 from simulator.core.outcomes import Outcome, labels
 from simulator.metrics.accounts import total
 from simulator.metrics.percentiles import percentile
@@ -28,22 +30,34 @@ def summarise(result: RunResult) -> dict[str, Any]:
     """
     observation = Observation(result)
     manifest = result.manifest
+    summary_of = partial(_summary_of, unseen=manifest.unmeasured)
     return {
-        **_summary_of(observation.whole),
+        **summary_of(observation.whole),
         "cut_short": manifest.interrupted or manifest.failure is not None,
-        "outages": {key: _summary_of(scope) for key, scope in observation.outage_scopes().items()},
-        "cohorts": {key: _summary_of(scope) for key, scope in observation.cohort_scopes().items()},
+        "outages": {key: summary_of(scope) for key, scope in observation.outage_scopes().items()},
+        "cohorts": {key: summary_of(scope) for key, scope in observation.cohort_scopes().items()},
     }
 
 
-def _summary_of(scope: Scope) -> dict[str, Any]:
-    values = {name: metric(scope) for name, metric in METRICS.items()}
+def _summary_of(scope: Scope, *, unseen: Collection[str]) -> dict[str, Any]:
+    values = {
+        name: None if name in unseen else _without(metric(scope), name, unseen)
+        for name, metric in METRICS.items()
+    }
     unmeasured = [name for name, value in values.items() if _is_unmeasured(value)]
+    unmeasured += [name for name in unseen if "." in name]
     finite = {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in values.items()
     }
     return {**finite, "unmeasured": unmeasured}
+
+
+def _without(value: Value, name: str, unseen: Collection[str]) -> Value:
+    """A metric, of a table only those fields that could be observed."""
+    if not isinstance(value, dict):
+        return value
+    return {field: part for field, part in value.items() if f"{name}.{field}" not in unseen}
 
 
 def _is_unmeasured(value: Value) -> bool:
@@ -69,6 +83,12 @@ def _n_censored(scope: Scope) -> int:
 
 def _n_attempts(scope: Scope) -> int:
     return scope.load.n
+
+
+def _n_arrivals(scope: Scope) -> float:
+    """Upgrade requests that reached the server; those that nobody accepted are not among them."""
+    arrivals = scope.server["arrivals"]
+    return int(arrivals.sum()) if arrivals.size else math.nan
 
 
 def _outcomes(scope: Scope) -> dict[str, int]:
@@ -124,6 +144,13 @@ def _wasted_share(scope: Scope) -> float:
     return float(scope.server["wasted"].sum()) / max(int(scope.server["completed"].sum()), 1)
 
 
+def _turned_away(scope: Scope) -> Value:
+    """Arrivals that the server did not let in, by the rule that turned them away."""
+    if scope.server["at"].size == 0:
+        return math.nan
+    return {reason.value: int(scope.server[turned_away_by(reason)].sum()) for reason in Reason}
+
+
 def _goodput_after_outage(scope: Scope) -> float:
     """Of the worst outage; those that nobody had to come back from are left out."""
     goodputs = [recovery.goodput() for recovery in scope.recoveries]
@@ -158,6 +185,7 @@ METRICS: Mapping[str, Metric] = {
     "n_gave_up": _n_gave_up,
     "recovered_share": lambda scope: _share(_n_recovered(scope), scope.episodes.n),
     "n_attempts": _n_attempts,
+    "n_arrivals": _n_arrivals,
     "amplification": lambda scope: _share(_n_attempts(scope), scope.episodes.n),
     "outcomes": _outcomes,
     "peak_attempt_rate_100ms": partial(_peak_attempt_rate, window=0.1),
@@ -177,8 +205,10 @@ METRICS: Mapping[str, Metric] = {
     "detection_time_p99": partial(_detection_time, share=0.99),
     "peak_backlog": _peak_backlog,
     "wasted_share": _wasted_share,
+    "turned_away": _turned_away,
     "goodput_after_outage": _goodput_after_outage,
-    "binding_stage": lambda _: "handshake",
+    "connection_imbalance": lambda scope: scope.imbalance,
+    "binding_stage": lambda scope: None if math.isnan(scope.capacity) else "handshake",
     "metastable": lambda scope: scope.is_metastable,
     "generator_lag_p99": partial(_generator_lag, share=0.99),
     "generator_lag_max": partial(_generator_lag, share=1.0),

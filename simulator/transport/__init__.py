@@ -1,12 +1,10 @@
 """How clients reach a server: the seam, and the two transports behind it."""
 
-from collections.abc import Callable
-
 from simulator.transport.over_trio_websocket import TrioWebSocketTransport
 from simulator.transport.over_wsproto import WsprotoTransport
-from simulator.transport.seam import Dial, Transport
+from simulator.transport.seam import TransportMaker
 
-TRANSPORTS: dict[str, Callable[[Dial, str], Transport]] = {
+TRANSPORTS: dict[str, TransportMaker] = {
     "trio-websocket": TrioWebSocketTransport,
     "wsproto": WsprotoTransport,
 }

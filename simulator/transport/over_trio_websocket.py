@@ -1,12 +1,13 @@
 """WebSocket by trio-websocket, behind a stream that notices how it ends."""
 
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 
 import trio
 import trio_websocket
+from wsproto.connection import ConnectionState
 
 from server_stub.handshake import MALFORMED
 from server_stub.streams import Stream
@@ -14,21 +15,29 @@ from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.transport.seam import (
     ABNORMAL_CLOSURE,
     FOREIGN_ERRORS,
+    MAX_ANSWER_BYTES,
+    MAX_MESSAGE_BYTES,
     AttemptFailedError,
     ConnectionLostError,
     Dial,
+    Headers,
     attempt_error,
     loss_error,
     rejection,
+    violation,
 )
 
 
 class TrioWebSocketTransport:
     """WebSocket by trio-websocket, with a nursery of its own for every attempt."""
 
-    def __init__(self, dial: Dial, host: str) -> None:
+    def __init__(
+        self, dial: Dial, host: str, *, headers: Headers = (), subprotocols: Sequence[str] = ()
+    ) -> None:
         self._dial = dial
         self._host = host
+        self._headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
+        self._subprotocols = subprotocols
 
     @asynccontextmanager
     async def connect(self, path: str) -> AsyncIterator["TrioWebSocketConnection"]:
@@ -47,6 +56,9 @@ class TrioWebSocketTransport:
                     stream,  # type: ignore[arg-type] # any stream will do
                     self._host,
                     path,
+                    subprotocols=self._subprotocols or None,
+                    extra_headers=self._headers,
+                    max_message_size=MAX_MESSAGE_BYTES,
                 )
                 stream.on_end = None
                 yield TrioWebSocketConnection(stream, connection, nursery)
@@ -97,6 +109,7 @@ class _ObservedStream(trio.abc.Stream):
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
+        self._n_received = 0
         self.heard_at = -math.inf
         self.failure: OSError | None = None
         self.on_heard: Callable[[], None] | None = None
@@ -108,6 +121,9 @@ class _ObservedStream(trio.abc.Stream):
             data = await self._stream.receive_some()
         except OSError as error:
             raise self._broken(error) from error
+        self._n_received += len(data)
+        if self.on_end is not None and self._n_received > MAX_ANSWER_BYTES:
+            data = b""  # The library would keep an answer without an end for as long as it comes.
         if data:
             self.heard_at = trio.current_time()
             if self.on_heard is not None:
@@ -141,9 +157,17 @@ class _ObservedStream(trio.abc.Stream):
             return AttemptFailedError(Outcome.RESET, str(self.failure))
         return AttemptFailedError(Outcome.EOF, "closed before the answer")
 
-    def loss(self, code: int, reason: str) -> ConnectionLostError:
-        """Why the connection over this stream is lost."""
+    def loss(self, code: int, reason: str, *, is_theirs: bool) -> ConnectionLostError:
+        """Why the connection over this stream is lost.
+
+        Args:
+            code: The close code; 1006 for none.
+            reason: What goes with it.
+            is_theirs: Does the code come from the server, in a close frame?
+        """
         if code != ABNORMAL_CLOSURE:
+            if not is_theirs:
+                return violation(code, reason)
             return ConnectionLostError(NoticedBy.CLOSE_FRAME, code, reason)
         if self.failure is not None:
             return ConnectionLostError(NoticedBy.RESET, reason=str(self.failure))
@@ -218,4 +242,7 @@ class TrioWebSocketConnection:
             reason = error.reason
             code = reason.code if reason is not None else ABNORMAL_CLOSURE
             text = (reason.reason or "") if reason is not None else ""
-            raise self._stream.loss(code, text) from None
+            # Of a close frame, the library has sent the answer by now; of garbage it only says
+            # which close code it would be worth.
+            is_theirs = self._connection._wsproto.state is ConnectionState.CLOSED
+            raise self._stream.loss(code, text, is_theirs=is_theirs) from None

@@ -1,36 +1,49 @@
 """WebSocket by wsproto, straight over the stream."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import trio
 from wsproto.connection import Connection as FrameConnection
 from wsproto.events import CloseConnection, Message, Ping, TextMessage
+from wsproto.utilities import LocalProtocolError
 
+from server_stub.incoming import Incoming, ViolationError
 from server_stub.streams import Stream
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.transport.client_handshake import ClientHandshake
 from simulator.transport.seam import (
     FOREIGN_ERRORS,
+    MAX_MESSAGE_BYTES,
     AttemptFailedError,
     ConnectionLostError,
     Dial,
+    Headers,
     attempt_error,
     loss_error,
+    violation,
 )
 
 
 class WsprotoTransport:
     """WebSocket by wsproto, straight over the stream, in the caller's own task."""
 
-    def __init__(self, dial: Dial, host: str) -> None:
-        self._dial = dial
+    def __init__(
+        self, dial: Dial, host: str, *, headers: Headers = (), subprotocols: Sequence[str] = ()
+    ) -> None:
+        self.dial = dial
         self._host = host
+        self._headers = headers
+        self._subprotocols = subprotocols
 
     def connect(self, path: str) -> "_Opening":
         """A connection for the length of a context."""
-        return _Opening(self._dial, self._host, path)
+        return _Opening(self, path)
+
+    def handshake(self, path: str) -> ClientHandshake:
+        """The opening handshake of one attempt."""
+        return ClientHandshake(self._host, path, self._headers, self._subprotocols)
 
 
 class _Opening:
@@ -39,17 +52,16 @@ class _Opening:
     A class rather than a generator, which would cost a herd a frame and a half per client.
     """
 
-    __slots__ = ("_dial", "_host", "_path", "_stream")
+    __slots__ = ("_path", "_stream", "_transport")
 
-    def __init__(self, dial: Dial, host: str, path: str) -> None:
-        self._dial = dial
-        self._host = host
+    def __init__(self, transport: WsprotoTransport, path: str) -> None:
+        self._transport = transport
         self._path = path
         self._stream: Stream | None = None
 
     async def __aenter__(self) -> "WsprotoConnection":
         try:
-            self._stream = stream = await self._dial()
+            self._stream = stream = await self._transport.dial()
             return WsprotoConnection(stream, await self._shake_hands(stream))
         except FOREIGN_ERRORS as error:
             self._drop()
@@ -66,7 +78,7 @@ class _Opening:
             self._stream.close()
 
     async def _shake_hands(self, stream: Stream) -> FrameConnection:
-        handshake = ClientHandshake(self._host, self._path)
+        handshake = self._transport.handshake(self._path)
         await stream.send_all(handshake.request())
         while data := await stream.receive_some():
             connection = handshake.receive(data)
@@ -78,12 +90,12 @@ class _Opening:
 class WsprotoConnection:
     """An open connection of WsprotoTransport."""
 
-    __slots__ = ("_loss", "_on_heard", "_parts", "_protocol", "_stream", "_unsent", "heard_at")
+    __slots__ = ("_incoming", "_loss", "_on_heard", "_protocol", "_stream", "_unsent", "heard_at")
 
     def __init__(self, stream: Stream, protocol: FrameConnection) -> None:
         self._stream = stream
         self._protocol = protocol
-        self._parts: list[str] = []
+        self._incoming = Incoming(protocol, max_message_bytes=MAX_MESSAGE_BYTES)
         self._unsent = b""
         """Pings and pongs that the peer has made no room for yet; they go first."""
         self._loss: ConnectionLostError | None = None
@@ -101,18 +113,16 @@ class WsprotoConnection:
         try:
             while True:
                 for event in self._protocol.events():
-                    match event:
-                        case TextMessage():
-                            self._parts.append(event.data)
-                            if event.message_finished:
-                                text = "".join(self._parts)
-                                self._parts.clear()
-                                return text
-                        case Ping():
-                            self._unsent += self._protocol.send(event.response())
-                        case CloseConnection():
-                            await self._answer_close(event)
+                    match self._incoming.take(event):
+                        case TextMessage(data=text):
+                            return text
+                        case Ping() as ping:
+                            self._unsent += self._protocol.send(ping.response())
+                        case CloseConnection() as close:
+                            await self._answer_close(close)
                 await self._listen()
+        except ViolationError as error:
+            raise self._break_off(error) from None
         except FOREIGN_ERRORS as error:
             raise loss_error(error) from None
 
@@ -135,6 +145,14 @@ class WsprotoConnection:
         with suppress(OSError):  # The peer may have left; the frame still tells how it ended.
             await self._stream.send_all(self._protocol.send(event.response()))
         raise self._loss
+
+    def _break_off(self, error: ViolationError) -> ConnectionLostError:
+        """Tell the server what it has done wrong, if it takes that at once."""
+        self._loss = violation(error.code, str(error))
+        with suppress(OSError, LocalProtocolError):
+            farewell = CloseConnection(code=error.code, reason=str(error))
+            self._stream.send_nowait(self._unsent + self._protocol.send(farewell))
+        return self._loss
 
     async def send(self, text: str) -> None:
         """Send a text."""

@@ -23,13 +23,21 @@ from typing import Protocol
 from wsproto.frame_protocol import CloseReason
 
 from server_stub.handshake import MALFORMED
+from server_stub.incoming import ViolationError
 from server_stub.streams import Stream
 from simulator.core.backoff import LONGEST_DELAY
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.errors import HerdError
 
+NORMAL_CLOSURE = int(CloseReason.NORMAL_CLOSURE)
 ABNORMAL_CLOSURE = int(CloseReason.ABNORMAL_CLOSURE)
 
+Headers = Sequence[tuple[str, str]]
+"""Names and values of headers."""
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+"""Of a message that a server may send: a whole state may be large, but not without end."""
+MAX_ANSWER_BYTES = 1024 * 1024
+"""Of an answer to a request, body included."""
 Dial = Callable[[], Awaitable[Stream]]
 """Opens a byte stream to the server, or fails with the operating system's error."""
 
@@ -105,7 +113,23 @@ class Transport(Protocol):
         """
 
 
-FOREIGN_ERRORS = (OSError, *MALFORMED)
+class TransportMaker(Protocol):
+    """Makes a transport."""
+
+    def __call__(
+        self, dial: Dial, host: str, *, headers: Headers = (), subprotocols: Sequence[str] = ()
+    ) -> Transport:
+        """A transport.
+
+        Args:
+            dial: The way to the server.
+            host: For the Host header.
+            headers: Further ones, for every upgrade request.
+            subprotocols: Those that the client speaks, the preferred one first.
+        """
+
+
+FOREIGN_ERRORS = (OSError, *MALFORMED, ViolationError)
 """What the operating system and the protocol libraries raise at this seam."""
 
 
@@ -128,7 +152,19 @@ def loss_error(error: Exception) -> ConnectionLostError:
     """What one of the foreign errors means after the 101: the connection is lost."""
     if isinstance(error, OSError):
         return ConnectionLostError(NoticedBy.RESET, reason=str(error))
+    if isinstance(error, ViolationError):
+        return violation(error.code, str(error))
     return ConnectionLostError(NoticedBy.EOF, reason=f"garbage: {error}")
+
+
+def violation(code: int, reason: str) -> ConnectionLostError:
+    """The server has broken the protocol or a limit.
+
+    Args:
+        code: The close code for that; it did not come from the server.
+        reason: How.
+    """
+    return ConnectionLostError(NoticedBy.EOF, code, f"garbage: {reason}")
 
 
 def rejection(

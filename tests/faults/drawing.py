@@ -9,9 +9,10 @@ import random
 from dataclasses import replace
 
 from server_stub.config import ServerConfig, ServiceTime
+from server_stub.deploy import Deploy
 from server_stub.history import HistoryConfig
 from server_stub.ledger import LedgerConfig
-from server_stub.outage import Outage
+from server_stub.outage import Outage, OutageKind
 from simulator.core.backoff import BASIC, Policy
 from simulator.core.connectivity import MonitorConfig
 from simulator.core.outgoing import OutgoingConfig
@@ -25,6 +26,20 @@ HORIZON = 1e6
 _RAMP_RATE = 20.0
 _LOOK_AHEAD = 1.5
 """Seconds after the last outage in which the next may begin."""
+
+
+def watchful(scenario):
+    """Names of the cohorts whose clients notice a connection that is dead for good, and soon."""
+    return [
+        cohort.name
+        for cohort in scenario.cohorts
+        if cohort.heartbeat is not None and cohort.visible_share == 1.0
+    ]
+
+
+def _share(some, others):
+    """Do two outages have a node in common? None stands for all."""
+    return some is None or others is None or not set(some).isdisjoint(others)
 
 
 def draw(seed):
@@ -43,6 +58,8 @@ class _Draw:
         n_outages = self._rng.choice([1, 1, 2, 2, 2, 3, 3])
         for _ in range(n_outages):
             schedule = self._with_outage(schedule)
+        if self._odds(0.15):
+            schedule = self._with_deploy(schedule)
         return self._with_acts(schedule)
 
     def _odds(self, share):
@@ -76,6 +93,7 @@ class _Draw:
             connect_timeout=rng.choice([0.3, 0.5, 1.0, 1.0, 3.0, None]),
             rtt=rng.choice([0.001, 0.02, 0.02, 0.1]),
             heartbeat=self._heartbeat(),
+            clients_per_address=rng.choice([1, 1, 2, 8]),
             outgoing=OutgoingConfig(
                 limit=rng.choice([1, 3, 100]), overflow=rng.choice(["refuse", "drop_oldest"])
             ),
@@ -129,6 +147,9 @@ class _Draw:
         # Twice as fast as the fleet can ask, or the herd would keep it down for ever.
         mean = min(rng.choice([0.002, 0.05, 0.2]), 0.3 * workers * patience / n_clients)
         return ServerConfig(
+            nodes=rng.choice([1, 1, 1, 2, 3]),
+            balance=rng.choice(["round_robin", "least_connections", "random", "hash"]),
+            health_check=rng.choice([None, {}, {"unhealthy_after": 0.1, "healthy_after": 0.2}]),
             workers=workers,
             service_time=ServiceTime(
                 kind=rng.choice(["constant", "exponential", "lognormal"]), mean=mean
@@ -137,7 +158,20 @@ class _Draw:
             listen_backlog=rng.choice([1, 2, 4096]),
             overflow=rng.choice(["reject", "reset", "drop"]),
             abandoned=rng.choice(["serve", "skip"]),
-            retry_after=rng.choice([None, None, 0.0, 1.0]),
+            order=rng.choice(["fifo", "fifo", "lifo"]),
+            retry_after=rng.choice([None, None, 0.0, 1.0, {"spread": 2.0, "per_waiting": 0.1}]),
+            reconnect_window=rng.choice([None, None, 0.0, 2.0]),
+            admission=rng.choice(
+                [
+                    None,
+                    None,
+                    {"kind": "queue", "limit": 1},
+                    {"kind": "token_bucket", "rate": rng.choice([5.0, 50.0]), "burst": 2},
+                ]
+            ),
+            max_per_address=rng.choice(
+                [None, None, {"rate": 5.0}, {"rate": 20.0, "burst": 2, "connections": n_clients}]
+            ),
             # A server that is full does not answer probes: leave them a place.
             max_connections=rng.choice([None, None, 2 * n_clients]),
             request_timeout=rng.choice([0.5, 10.0]),
@@ -167,26 +201,86 @@ class _Draw:
         down_for = rng.choice(
             [rng.uniform(1e-3, 0.05), rng.uniform(0.1, 1.0), rng.uniform(1.0, 2.5)]
         )
-        kind = rng.choice(["graceful", "crash", "freeze", "network", "network"])
-        settings = {"kind": kind, "down_for": down_for}
-        if kind == "graceful":
-            settings["close_code"] = rng.choice([None, None, 1001, 1011, 4001, 1000, 1008])
-        if kind in ("graceful", "crash"):
-            settings["refuse"] = rng.choice([None, False])
-        if kind == "freeze":
-            settings["lost_at_thaw"] = self._odds(0.5)
-        if kind == "network":
-            names = [cohort.name for cohort in schedule.scenario.cohorts]
-            settings["cohort"] = rng.choice([None, *names])
+        kind = self._kind(schedule.scenario)
+        settings = {"kind": kind, "down_for": down_for, **self._settings(kind, down_for)}
+        if kind.is_on_the_way:
+            settings["cohort"] = self._whose(kind, schedule.scenario)
+        else:
+            settings["nodes"] = nodes = self._which(schedule.scenario.server.nodes)
         same_place = [
             outage
             for outage in schedule.scenario.outage
-            if (outage.kind == "network") == (kind == "network")
+            if (outage.kind is kind or (outage.kind.stops_the_node and kind.stops_the_node))
+            and (kind.is_on_the_way or _share(outage.nodes, nodes))
         ]
         free_from = max((o.starts_at + o.down_for for o in same_place), default=0.0)
         starts_at = max(free_from, self._moment(schedule))
         outage = Outage(starts_at=starts_at, **settings)
         return schedule.with_scenario(outage=(*schedule.scenario.outage, outage))
+
+    def _which(self, n_nodes):
+        """Which nodes are hit; None for all of them."""
+        if n_nodes == 1 or self._odds(0.3):
+            return None
+        return tuple(sorted(self._rng.sample(range(n_nodes), self._rng.randint(1, n_nodes))))
+
+    def _with_deploy(self, schedule):
+        """With nodes replaced soon after the last outage: an orchestrator knows of none."""
+        rng = self._rng
+        surge = rng.choice([0, 1, "100%"])
+        deploy = Deploy(
+            starts_at=schedule.scenario.last_outage_end + rng.random(),
+            max_surge=surge,
+            max_unavailable=rng.choice([1, "100%"]) if surge == 0 else rng.choice([0, 1]),
+            ready_after=rng.choice([0.1, 0.7]),
+            endpoint_removal_lag=rng.choice([0.0, 0.3]),
+            pre_stop=rng.choice([0.0, 0.2, 0.5]),
+            drain_over=rng.choice([0.0, 0.3, 1.5]),
+            grace=rng.choice([0.6, 30.0]),
+            close_code=rng.choice([None, None, 1001, 4001]),
+        )
+        return schedule.with_scenario(deploy=(deploy,))
+
+    def _kind(self, scenario):
+        """Cuts more often than the rest; nothing is forgotten that would never be noticed."""
+        kind = self._rng.choice([*OutageKind, OutageKind.NETWORK, OutageKind.NETWORK])
+        if kind is not OutageKind.IDLE_TIMEOUT:
+            return kind
+        # A connection that was forgotten stays with the server, and takes somebody's place there.
+        limit = scenario.server.max_per_address
+        is_limited = scenario.server.max_connections is not None or (
+            limit is not None and limit.connections is not None
+        )
+        return kind if watchful(scenario) and not is_limited else OutageKind.NETWORK
+
+    def _settings(self, kind, down_for):
+        """What else there is to say of an outage of this kind."""
+        rng = self._rng
+        settings = {}
+        if kind.says_goodbye:
+            settings["close_code"] = rng.choice([None, None, 1001, 1011, 4001, 1000, 1008])
+        if kind.is_restart:
+            settings["refuse"] = rng.choice([None, False])
+        if kind is OutageKind.FREEZE:
+            settings["lost_at_thaw"] = self._odds(0.5)
+        if kind is OutageKind.NETWORK:
+            settings["direction"] = rng.choice([None, "up", "down"])
+        if kind is OutageKind.DRAIN:
+            settings["drain_over"] = down_for * rng.choice([1.0, rng.random()])
+        if kind in (OutageKind.SLOW, OutageKind.COLD):
+            settings["slow_factor"] = rng.choice([1.5, 4.0, 20.0])
+        if kind is OutageKind.COLD:
+            settings["cold_for"] = rng.choice([0.01, 0.5, 2.0])
+        if kind is OutageKind.IDLE_TIMEOUT:
+            settings["idle_for"] = rng.choice([0.1, 0.4, 1.0])
+        return settings
+
+    def _whose(self, kind, scenario):
+        """Whose path is hit; None for everybody's."""
+        names = [cohort.name for cohort in scenario.cohorts]
+        if kind is OutageKind.IDLE_TIMEOUT:
+            return self._rng.choice(watchful(scenario))
+        return self._rng.choice([None, *names])
 
     def _moment(self, schedule):
         """When to strike: while or soon after what is already wrong, and rarely just anywhere."""

@@ -11,6 +11,8 @@ from .witness import TRUTHFUL
 
 GIVES_UP = "nobody gives up without a reason"
 SILENT = "nothing gets through a cut path"
+SHUT = "a node that is down lets nobody in"
+GONE = "a restart leaves nobody connected"
 NOTICED = "silence is noticed within the heartbeat's interval and timeout"
 
 _ROUNDING = 1e-6
@@ -110,7 +112,9 @@ class _Story:
         self._witness.object(TRUTHFUL, f"client {self._number} {what}: {event}")
 
 
-def check_silence(witness, cohorts, windows, latency, *, throttled=(), talkative=()):
+def check_silence(
+    witness, cohorts, windows, latency, *, throttled=(), talkative=(), has_events=False
+):
     """A cut path tells nothing, and neither does a frozen server; heartbeats find that out.
 
     Args:
@@ -121,6 +125,8 @@ def check_silence(witness, cohorts, windows, latency, *, throttled=(), talkative
         throttled: Clients whose page was hidden, so that their heartbeats come late.
         talkative: Clients that may be in the middle of a sentence which nobody takes; they notice
             by the sentence's own timeout.
+        has_events: Whether the server speaks by itself: then a client whose own words are lost
+            still hears signs of life.
     """
     for window in windows:
         if window.kind not in (OutageKind.NETWORK, OutageKind.FREEZE):
@@ -132,16 +138,19 @@ def check_silence(witness, cohorts, windows, latency, *, throttled=(), talkative
                 continue
             starts_at = _silent_from(window, windows, cohort.name) + latency + _ROUNDING
             during = [event for event in life if starts_at < _instant(event) < ends_at]
-            if window.kind is OutageKind.NETWORK:
+            if window.kind is OutageKind.NETWORK and window.direction != "up":
                 _check_nothing_is_heard(witness, during)
-            if cohort.heartbeat is not None and number not in throttled:
+            hears_events = window.direction == "up" and has_events
+            if cohort.heartbeat is not None and number not in throttled and not hears_events:
                 turns = 2 if number in talkative else 1
                 notices_by = (
                     starts_at + cohort.heartbeat.interval + turns * cohort.heartbeat.timeout
                 )
-                if notices_by < min(
-                    ends_at, witness.closed_at.get(number, math.inf)
-                ) and _was_connected(life, window.starts_at, notices_by):
+                if (
+                    notices_by < min(ends_at, witness.closed_at.get(number, math.inf))
+                    and _was_connected(life, window.starts_at, notices_by)
+                    and window.hits(_node_at(witness, number, life, window.starts_at))
+                ):
                     what = f"client {number} did not notice the outage at {window.starts_at:.6g} s"
                     witness.object(NOTICED, what)
 
@@ -171,6 +180,12 @@ def _check_nothing_is_heard(witness, events):
             witness.object(SILENT, f"{event}")
 
 
+def _node_at(witness, number, life, at):
+    """Which node a client was last sent to by then; None for none."""
+    ended = [event for event in life if isinstance(event, AttemptEnded) and event.ended_at <= at]
+    return witness.nodes.get((number, ended[-1].episode)) if ended else None
+
+
 def _was_connected(life, starts_at, ends_at):
     """Throughout, on one connection."""
     is_connected = False
@@ -182,3 +197,50 @@ def _was_connected(life, starts_at, ends_at):
         elif isinstance(event, Disconnected | Failed):
             is_connected = False
     return is_connected
+
+
+def check_downtime(witness, cohorts, windows, latency, *, talkative=()):
+    """A node that is down lets nobody in; and a restart leaves nobody connected.
+
+    Args:
+        witness: What was seen.
+        cohorts: By client.
+        windows: The outages.
+        latency: Seconds that bytes travel at most. What is read arrives one thing after the other,
+            so that a farewell can be two behind.
+        talkative: Clients that may be in the middle of a sentence, and do not listen.
+    """
+    for window in windows:
+        if not window.kind.stops_the_node:
+            continue
+        for number, life in sorted(witness.lives.items()):
+            if _may_hear_late(window, windows, cohorts[number].name):
+                continue
+            starts_at = window.starts_at + latency + _ROUNDING
+            for event in life:
+                if (
+                    isinstance(event, Connected)
+                    and starts_at < event.at < window.ends_at
+                    and window.hits(_node_at(witness, number, life, event.at))
+                ):
+                    witness.object(SHUT, f"client {number} at {event.at:.6g} s")
+            all_gone_at = starts_at + window.drain_over + 2 * latency
+            if (
+                window.kind.is_restart
+                and number not in talkative
+                and all_gone_at < witness.closed_at.get(number, math.inf)
+                and _was_connected(life, window.starts_at - latency, all_gone_at)
+                and window.hits(_node_at(witness, number, life, window.starts_at - latency))
+            ):
+                witness.object(GONE, f"client {number} at {all_gone_at:.6g} s")
+
+
+def _may_hear_late(window, windows, cohort):
+    """Does what stands on the way keep something back, or for good, from what happens then?"""
+    return any(
+        other.kind.is_on_the_way
+        and other.cohort in (None, cohort)
+        and other.starts_at <= window.ends_at
+        and (other.kind is OutageKind.IDLE_TIMEOUT or other.ends_at >= window.starts_at)
+        for other in windows
+    )

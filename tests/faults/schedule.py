@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import tomli_w
 
+from server_stub.outage import OutageKind
 from simulator.scenario import Scenario, parse
 
 
@@ -34,9 +35,12 @@ class Schedule:
 
     @property
     def calm_at(self) -> float:
-        """When the last outage has healed and the last act is over."""
+        """When the last outage has healed, whoever was forgotten knows, and all acts are over."""
+        beats = [cohort.heartbeat for cohort in self.scenario.cohorts if cohort.heartbeat]
+        forgets = any(outage.kind is OutageKind.IDLE_TIMEOUT for outage in self.scenario.outage)
+        dead_for = max([beat.interval + beat.timeout for beat in beats] if forgets else [0.0])
         return max(
-            [self.scenario.last_outage_end, *(act.at for act in self.acts)],
+            [self.scenario.last_outage_end + dead_for, *(act.at for act in self.acts)],
         )
 
     def with_scenario(self, **changes: object) -> "Schedule":

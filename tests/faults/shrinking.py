@@ -82,6 +82,8 @@ def _simpler(schedule):
     for index in range(len(scenario.outage)):
         rest = scenario.outage[:index] + scenario.outage[index + 1 :]
         yield lambda rest=rest: schedule.with_scenario(outage=rest)
+    yield lambda: schedule.with_scenario(deploy=())
+    yield lambda: _with_all_nodes(schedule)
     yield lambda: replace(schedule, acts=())
     for index in range(len(schedule.acts)):
         rest = schedule.acts[:index] + schedule.acts[index + 1 :]
@@ -116,6 +118,15 @@ def _with_one_cohort(schedule, cohort):
     )
     alone = cohort.model_copy(update={"share": 1.0})
     return schedule.with_scenario(cohort=(alone,), outage=outages)
+
+
+def _with_all_nodes(schedule):
+    """There is only one node, which every outage hits."""
+    outages = tuple(
+        outage.model_copy(update={"nodes": None}) for outage in schedule.scenario.outage
+    )
+    server = schedule.scenario.server.model_copy(update={"nodes": 1})
+    return schedule.with_scenario(outage=outages, server=server)
 
 
 def _with_server(schedule, field):

@@ -3,10 +3,13 @@
 import os
 
 import pytest
+import trio
 
+from server_stub.departure import Departure
 from server_stub.history import EventLog, Full, FullReason
 from server_stub.ledger import MemoryRecords
 from server_stub.messages import Sync
+from server_stub.reception import Reception
 from simulator.conversation import Conversation
 from simulator.core.cursor import Cursor, Update
 from simulator.core.heartbeat import Heartbeat
@@ -14,10 +17,11 @@ from simulator.core.outbox import Outbox
 from simulator.core.outgoing import Outgoing
 
 from .drawing import draw
-from .invariants import NOTICED
+from .invariants import GONE, NOTICED, SHUT
 from .report import failure_of
 from .schedule import Schedule
 from .shrinking import broken_promises, shrink
+from .wire import CountingPort
 from .witness import IN_ORDER, NEEDED, ONCE, TEXTS
 from .world import NO_LEAK, RECOVERS, play
 
@@ -133,6 +137,21 @@ def leaking_transport(monkeypatch):
     monkeypatch.setattr("simulator.transport.over_wsproto._Opening._drop", lambda self: None)
 
 
+def slow_drain(monkeypatch):
+    """A node that drains does not see to it that everybody leaves."""
+
+    async def close_nobody(self, window, *, origin, back_at):
+        await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(Departure, "drain", close_nobody)
+
+
+def open_doors(monkeypatch):
+    """A node that goes down goes on to accept."""
+    monkeypatch.setattr(Reception, "shut_doors", lambda self: None)
+    monkeypatch.setattr(CountingPort, "refuse", lambda self: None)
+
+
 def repeating_buffer(monkeypatch):
     """The last message before a loss may not have arrived, and so is sent again."""
     take, hold = Outgoing.take, Conversation.hold
@@ -163,6 +182,8 @@ SABOTAGES = {
     lazy_history: {NEEDED},
     trusting_heartbeat: {NOTICED},
     leaking_transport: {NO_LEAK, RECOVERS},
+    slow_drain: {GONE},
+    open_doors: {SHUT},
     repeating_buffer: {TEXTS},
 }
 MOST_SEEDS = 100

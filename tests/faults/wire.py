@@ -42,10 +42,9 @@ def is_closed(stream: MemoryStream) -> bool:
 
 
 class Wire:
-    """The way to a port; `dial` connects over it."""
+    """The way to ports."""
 
-    def __init__(self, port, *, latency=0.0, piece=None, seed=0):
-        self._port = port
+    def __init__(self, *, latency=0.0, piece=None, seed=0):
         self._latency = latency
         self._piece = piece
         self._random = random.Random(seed)
@@ -53,12 +52,16 @@ class Wire:
         self._sequence = itertools.count()
         self._bell = trio.CancelScope()
 
-    async def dial(self):
-        """Connect to the port."""
-        stream = await self._port.dial()
-        if not self._latency and not self._piece:
-            return stream
-        return _WireStream(stream, self)
+    def to(self, port):
+        """A dial function that connects to this port."""
+
+        async def dial():
+            stream = await port.dial()
+            if not self._latency and not self._piece:
+                return stream
+            return _WireStream(stream, self)
+
+        return dial
 
     async def carry(self):
         """Deliver what is on the way, in a task of its own."""

@@ -28,6 +28,8 @@ class Witness:
         """By client, the events of its lifecycle."""
         self.closed_at = {}
         """By client that was told to close, when."""
+        self.nodes = {}
+        """By client and episode, the node that its last attempt was sent to."""
         self.statuses = {}
         self.views = {}
         """By client, the epoch and id of the last event it has seen."""

@@ -7,8 +7,8 @@ from functools import partial
 import trio
 import trio.testing
 
+from server_stub.cluster import Cluster
 from server_stub.recorder import ServerRecorder
-from server_stub.server import Server
 from simulator.core.cohorts import deal_cohorts
 from simulator.core.lifecycle import Connected, Disconnected, State
 from simulator.core.outbox import ANSWER_TIMEOUT
@@ -18,7 +18,7 @@ from simulator.fleet import Fleet
 from simulator.recording import FleetRecorder
 from simulator.transport import TRANSPORTS
 
-from .invariants import check_lives, check_silence
+from .invariants import check_downtime, check_lives, check_silence
 from .wire import CountingPort, Wire
 from .witness import Witness
 
@@ -68,10 +68,12 @@ class _World:
         self._scenario = scenario = schedule.scenario
         self._until = until
         self.witness = Witness(scenario, self.clock.current_time)
-        self._port = CountingPort(listen_backlog=scenario.server.listen_backlog)
-        self._wire = Wire(
-            self._port, latency=schedule.latency, piece=schedule.piece, seed=scenario.seed
-        )
+        self._ports = [
+            CountingPort(listen_backlog=scenario.server.listen_backlog)
+            for _ in range(scenario.plan.n_places)
+        ]
+        self._wire = Wire(latency=schedule.latency, piece=schedule.piece, seed=scenario.seed)
+        self._recorder = FleetRecorder(is_balanced=scenario.is_balanced)
         shares = [cohort.share for cohort in scenario.cohorts]
         self.cohort_of = deal_cohorts(scenario.seed, shares, scenario.n_clients)
         self._n_texts = 0
@@ -79,33 +81,33 @@ class _World:
     async def live(self):
         """The main task."""
         scenario = self._scenario
-        recorder = ServerRecorder()
-        self._server = Server(
+        self._cluster = Cluster(
             scenario.server,
-            port=self._port,
+            scenario.plan,
+            ports=self._ports,
             seed=scenario.seed,
-            recorder=recorder,
+            recorders=[ServerRecorder(node=node) for node in range(len(self._ports))],
             backend=self.witness.backend,
         )
         self._fleet = Fleet(
             scenario,
             range(scenario.n_clients),
             self.cohort_of,
-            dials=[self._wire.dial],
+            dials=[[self._wire.to(port) for port in self._ports]],
             transport=TRANSPORTS[scenario.transport],
             host="server.invalid",
-            recorder=FleetRecorder(),
+            recorder=self._recorder,
             listeners=[self.witness],
         )
         n_tasks = trio.lowlevel.current_statistics().tasks_living
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._wire.carry)
-            await nursery.start(self._server.run)
+            await nursery.start(self._cluster.run)
             nursery.start_soon(partial(self._fleet.run, ramp_starts_at=0.0))
             await trio.testing.wait_all_tasks_blocked()
             self._clients = self._fleet._clients
             self._fleet.begin(0.0)
-            nursery.start_soon(partial(self._server.follow, scenario.windows, origin=0.0))
+            nursery.start_soon(partial(self._cluster.follow, origin=0.0))
             nursery.start_soon(self._perform, nursery)
             if self._until is None:
                 await self._watch()
@@ -205,16 +207,45 @@ class _World:
         for client in living:
             if trouble := self._trouble_of(client):
                 return f"client {client.number} {trouble}"
-        if self._server.n_connected != len(living):
-            return f"the server has {self._server.n_connected} connections, not {len(living)}"
-        if self._port.n_open() != (len(living), len(living)):
-            return f"{self._port.n_open()} streams are open, for {len(living)} clients"
-        if not self._server.is_idle:
-            return "the desk is busy"
+        return self._excess(living) or self._still_busy(living)
+
+    def _excess(self, living):
+        """What the two ends and the balancer do not agree on."""
+        ghosts = self._n_ghosts()
+        n_connected = sum(node.n_connected for node in self._cluster.nodes)
+        if not 0 <= n_connected - len(living) <= ghosts:
+            return f"the server has {n_connected} connections, not {len(living)}"
+        n_ours, n_theirs = self._n_open()
+        if n_ours != len(living) + ghosts or not 0 <= n_theirs - len(living) <= ghosts:
+            return f"{self._n_open()} streams are open, for {len(living)} clients"
+        if self._n_counted() not in (None, n_ours):
+            return f"the balancer counts {self._n_counted()} connections of {n_ours}"
+        return ""
+
+    def _still_busy(self, living):
+        """What has not come to rest."""
+        if not all(node.is_idle for node in self._cluster.nodes):
+            return "a desk is busy"
         n_tasks = trio.lowlevel.current_statistics().tasks_living
         if n_tasks > self._n_tasks_at_most(living):
             return f"{n_tasks} tasks live, for {len(living)} clients"
         return ""
+
+    def _n_counted(self):
+        """Connections that are open as the balancer counts; None if it does not."""
+        balancing = self._fleet._balancing
+        if balancing is None or not balancing._balancer.counts:
+            return None
+        return sum(balancing._balancer.n_open)
+
+    def _n_open(self):
+        """Connections that are open at the clients' end, and at the servers'."""
+        return tuple(map(sum, zip(*(port.n_open() for port in self._ports), strict=True)))
+
+    def _n_ghosts(self):
+        """Connections that were forgotten on the way: their clients have left, and no one knows."""
+        boxes = [box for box in self._fleet._boxes if box is not None]
+        return sum(len(box._farewells) for box in boxes)
 
     def _trouble_of(self, client):
         now = trio.current_time()
@@ -248,15 +279,21 @@ class _World:
         """Trio's own, those of this test, and a few for each client."""
         per_connection = 2 if self._scenario.transport == "wsproto" else 3
         monitored = sum(client.surroundings.probe is not None for client in living)
-        server = 3 + 2 * (self._scenario.server.history.rate is not None)
+        server = 3 * len(self._ports) + 2 * (self._scenario.server.history.rate is not None)
         fleet = 1 if living else 0
-        return 3 + 1 + server + fleet + per_connection * len(living) + monitored
+        # What was said to a ghost, and waits to be sent, has a task as well.
+        ghosts = 2 * self._n_ghosts()
+        return 3 + 1 + server + fleet + per_connection * len(living) + monitored + ghosts
 
     # Afterwards
 
     def look_back(self):
         """Check what shows only in the whole."""
         cohorts = [self._scenario.cohorts[index] for index in self.cohort_of]
+        attempts = self._recorder.attempts.columns()
+        keys = zip(attempts["client"].tolist(), attempts["episode"].tolist(), strict=True)
+        # The last attempt of an episode is the one that got through, if any did.
+        self.witness.nodes.update(zip(keys, attempts["node"].tolist(), strict=True))
         check_lives(self.witness, cohorts)
         did = [(act.client, act.what) for act in self._schedule.acts]
         hidden = {number for number, cohort in enumerate(cohorts) if cohort.visible_share < 1}
@@ -267,12 +304,20 @@ class _World:
             self._schedule.latency,
             throttled=hidden | {number for number, what in did if what == "hide"},
             talkative={number for number, what in did if what == "big-text"},
+            has_events=self._scenario.server.history.rate is not None,
+        )
+        check_downtime(
+            self.witness,
+            cohorts,
+            self._scenario.windows,
+            self._schedule.latency,
+            talkative={number for number, what in did if what == "big-text"},
         )
         self._check_copies()
-        if any(self._port.n_open()):
-            self.witness.object(NO_LEAK, f"{self._port.n_open()} streams are open")
-        if not self._port._is_closed:
-            self.witness.object(NO_LEAK, "the port is open")
+        if any(self._n_open()):
+            self.witness.object(NO_LEAK, f"{self._n_open()} streams are open")
+        if not all(port._is_closed for port in self._ports):
+            self.witness.object(NO_LEAK, "a port is open")
 
     def _check_copies(self):
         """What a live connection was given got through, so that nobody had to run out of time."""

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from server_stub.config import ServerConfig, ServiceTime
-from server_stub.outage import Outage, OutageKind
-from server_stub.tables import OUTAGES, SERVER, SERVICES
+from server_stub.doorkeeper import Reason
+from server_stub.outage import Outage, OutageKind, needs
+from server_stub.tables import OUTAGES, SERVER, SERVICES, turned_away_by
 from simulator.core.backoff import BASIC
 from simulator.core.outcomes import Cause, NoticedBy, Outcome
 from simulator.results import (
@@ -17,7 +18,7 @@ from simulator.results import (
     Thresholds,
     as_table,
 )
-from simulator.scenario import ClientConfig, Scenario
+from simulator.scenario import ClientConfig, Cohort, Scenario
 
 DOWN_AT, UP_AT = 2.0, 4.0
 
@@ -31,15 +32,23 @@ def lockstep(
     outage=True,
     kind="graceful",
     server=True,
+    turned_away=None,
+    cohorts=(),
+    n_lost=None,
     manifest=None,
+    nodes=1,
 ):
     """All lose their connection at 2 s; all are refused at 3 s; at 5 s they try again.
 
-    The first `n_back` of them get through, one every 50 ms; the others time out at 7 s.
+    Or only the last `n_lost` of them do. The first `n_back` of them get through, one every 50 ms;
+    the others time out at 7 s. Of their arrivals at 5 s the server turns so many away, by reason;
+    none unless told otherwise. Cohorts are equal, and go by the number of the client. Clients are
+    dealt to nodes by their number, and shifted by one when they come back.
     """
     client = np.arange(n_clients)
-    lost = client if outage else client[:0]
+    lost = client[n_clients - (n_clients if n_lost is None else n_lost) :] if outage else client[:0]
     n_lost = lost.size
+    cohort = client * max(1, len(cohorts)) // n_clients
     back = lost < n_back
     attempts = {
         "client": [*client, *lost, *lost],
@@ -55,6 +64,7 @@ def lockstep(
         ],
     }
     attempts["due_at"] = attempts["started_at"]
+    attempts["node"] = [*client % nodes, *lost % nodes, *(lost + 1) % nodes]
     disconnects = {
         "client": lost,
         "episode": 0 * lost + 1,
@@ -63,6 +73,7 @@ def lockstep(
         "cause": np.full(n_lost, Cause.GRACEFUL),
         "noticed_by": np.full(n_lost, NoticedBy.CLOSE_FRAME),
         "close_code": np.full(n_lost, 1012),
+        "node": lost % nodes,
     }
     code = list(OutageKind).index(OutageKind(kind))
     outages = {"kind": [code], "starts_at": [DOWN_AT], "ends_at": [UP_AT]} if outage else {}
@@ -74,19 +85,41 @@ def lockstep(
             name="lockstep",
             n_clients=n_clients,
             horizon=horizon,
-            server=ServerConfig(workers=2, service_time=ServiceTime(kind="constant", mean=0.2)),
+            server=ServerConfig(
+                nodes=nodes, workers=2, service_time=ServiceTime(kind="constant", mean=0.2)
+            ),
             client=ClientConfig(policy=BASIC[policy]),
-            outage=(Outage(kind=kind, starts_at=DOWN_AT, down_for=UP_AT - DOWN_AT),)
+            cohort=tuple(
+                Cohort(name=name, share=1 / len(cohorts), policy=BASIC[policy]) for name in cohorts
+            ),
+            outage=(
+                Outage(
+                    kind=kind,
+                    starts_at=DOWN_AT,
+                    down_for=UP_AT - DOWN_AT,
+                    **dict.fromkeys(needs(OutageKind(kind)), 2.0),
+                ),
+            )
             if outage
             else (),
         ),
         attempts=_table(ATTEMPTS, attempts),
         disconnects=_table(DISCONNECTS, disconnects),
-        clients=_table(CLIENTS, {"client": client, "gave_up_at": np.full(n_clients, np.nan)}),
+        clients=_table(
+            CLIENTS,
+            {"client": client, "cohort": cohort, "gave_up_at": np.full(n_clients, np.nan)},
+        ),
         outages=_table(OUTAGES, outages),
-        server=_table(SERVER, {"at": at, "arrivals": arrivals}),
+        server=_table(SERVER, {"at": at, "arrivals": arrivals, **_met(at, n_lost, turned_away)}),
         services=SERVICES.empty(),
     )
+
+
+def _met(at, n_arrivals, turned_away):
+    """What the arrivals at 5 s met."""
+    counts = {turned_away_by(Reason(name)): count for name, count in (turned_away or {}).items()}
+    counts["admitted"] = n_arrivals - sum(counts.values())
+    return {name: np.where(np.isclose(at, 5.0), count, 0) for name, count in counts.items()}
 
 
 def _manifest(horizon, **fields):

@@ -23,6 +23,24 @@ def test_draws_four_figures_of_a_comparison(pair, tmp_path):
     assert all(picture.min() < 1.0 for picture in pictures)
 
 
+def test_a_server_that_turned_some_away_gets_a_fifth(pair, lockstep, tmp_path):
+    """One that shows what arrivals met, under every policy."""
+    results = {**pair, "third": lockstep(turned_away={"max_per_address": 4})}
+    assert [path.name for path in draw_comparison(results, tmp_path)] == [*NAMES, "arrivals.png"]
+
+
+def test_cohorts_get_a_figure_of_their_own(lockstep, tmp_path):
+    """Where there are several."""
+    paths = draw_run(lockstep(cohorts=("brave", "shy")), tmp_path)
+    assert [path.name for path in paths] == [*NAMES, "cohorts.png"]
+
+
+def test_several_nodes_get_one_of_their_own(lockstep, tmp_path):
+    """One that shows how many connections each holds, beside the four."""
+    results = {"one": lockstep(nodes=3), "other": lockstep(nodes=3, n_back=5)}
+    assert [path.name for path in draw_comparison(results, tmp_path)] == [*NAMES, "nodes.png"]
+
+
 @pytest.mark.parametrize("n_policies", [1, 2, 5, 10])
 def test_draws_any_number_of_policies(lockstep, tmp_path, n_policies):
     """Panels fill rows of up to three; many attempts are told apart best in one column."""

@@ -10,6 +10,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from reports.figures import (
+    plot_arrivals,
+    plot_cohorts,
+    plot_nodes,
     plot_raster,
     plot_recoveries,
     plot_recovery,
@@ -19,6 +22,8 @@ from reports.figures import (
 from reports.figures.states import _STEPS
 from reports.style import LIGHT_GREY, OUTCOME_COLOURS, STATE_COLOURS, policy_colours
 from simulator.core.outcomes import Outcome
+from simulator.metrics.door import Met, arrivals_met
+from simulator.metrics.nodes import connections_by_node
 from simulator.metrics.series import attempt_rate, share_connected
 from simulator.metrics.states import FleetState, fleet_states
 
@@ -77,13 +82,36 @@ class TestStorm:
         assert "outage" not in words
         assert "network down for 2.0 s" in storm.figure.get_suptitle()
 
+    def test_draws_no_capacity_that_nobody_knows(self, lockstep):
+        """A server that is not herd's does not tell it; the scale then fits the attempts."""
+        manifest = {"target": "ws://localhost:8000/"}
+        panel = plot_storm({"fixed": lockstep(server=False, manifest=manifest)}).panels["fixed"]
+        assert panel.capacity is None
+        assert not any("capacity" in text.get_text() for text in panel.ax.texts)
+        assert panel.ax.get_ylim()[1] == pytest.approx(1.35 * 200)
+
+    @pytest.mark.parametrize(
+        ("kind", "word", "setting"),
+        [
+            ("drain", "drain", "server down for 2.0 s"),
+            ("cold", "outage", "server down for 2.0 s"),
+            ("slow", "slow", "server slow for 2.0 s"),
+            ("idle_timeout", "idle timeout", "idle connections forgotten for 2.0 s"),
+        ],
+    )
+    def test_says_what_kind_of_trouble_it_was(self, lockstep, kind, word, setting):
+        """Over the span, and in the heading."""
+        storm = plot_storm({"fixed": lockstep(kind=kind)})
+        assert word in {text.get_text() for text in storm.panels["fixed"].ax.texts}
+        assert setting in storm.figure.get_suptitle()
+
     def test_says_what_is_seen_in_numbers(self, pair):
-        """A title names the policy, its peak and how far its herd came back."""
+        """A title names the policy, its peak and its window, and how far the herd came back."""
         storm = plot_storm(pair)
         titles = [panel.ax.get_title(loc="left") for panel in storm.panels.values()]
         assert titles == [
-            "exponential: peak 200/s, all back within 2.0 s",
-            "fixed: peak 200/s, 25 % back after 4.0 s",
+            "exponential: peak 200/s over 0.1 s, all back within 2.0 s",
+            "fixed: peak 200/s over 0.1 s, 25 % back after 4.0 s",
         ]
         assert storm.figure.get_suptitle() == (
             "Attempts to connect: 20 clients, server down for 2.0 s"
@@ -143,6 +171,13 @@ class TestRecovery:
             np.testing.assert_allclose(curve.get_ydata()[:-1], connected.share)
             assert curve.get_drawstyle() == "steps-post"
             assert curve.get_color() == colours[name]
+
+    def test_draws_no_floor_without_a_capacity(self, lockstep):
+        """How fast it could have been is not known of a server that is not herd's."""
+        manifest = {"target": "ws://localhost:8000/"}
+        drawn = plot_recovery({"fixed": lockstep(server=False, manifest=manifest)})
+        assert drawn.floors == ()
+        assert len(labels(drawn.legend)) == 1
 
     def test_draws_the_floor_from_the_end_of_the_outage(self, pair):
         """20 clients at 10 per second: from nobody at 4 s to everybody at 6 s."""
@@ -315,6 +350,47 @@ class TestStates:
         assert outage.get_zorder() > max(patch.get_zorder() for patch in drawn.stack.values())
 
 
+class TestNodes:
+    """`plot_nodes`."""
+
+    def test_draws_a_line_for_each_node(self, lockstep):
+        """The steps of its connections, in a colour of its own."""
+        result = lockstep(nodes=3)
+        drawn = plot_nodes(result)
+        held = connections_by_node(result)
+        assert list(drawn.lines) == [0, 1, 2]
+        for node, line in drawn.lines.items():
+            np.testing.assert_allclose(line.get_xdata(), held.edges)
+            np.testing.assert_allclose(line.get_ydata()[:-1], held.counts[node])
+            assert line.get_drawstyle() == "steps-post"
+        assert len({line.get_color() for line in drawn.lines.values()}) == 3
+        assert [span(outage) for outage in drawn.frame.outages] == [(2.0, 4.0)]
+
+    def test_says_what_is_seen(self, lockstep):
+        """How often clients were disconnected, and how uneven it is in the end."""
+        ax = plot_nodes(lockstep(nodes=3, n_clients=20, n_back=4)).ax
+        assert ax.get_title(loc="left") == (
+            "fixed: 1.00 disconnects per client; fullest node at the end: 1.50 times the mean"
+        )
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (s)", "connections")
+        assert labels(ax.get_legend()) == ["node 0", "node 1", "node 2"]
+
+    def test_leaves_out_a_node_that_never_held_any(self, lockstep):
+        """It would only be a name in the legend."""
+        assert list(plot_nodes(lockstep(nodes=3, n_clients=2, n_back=0)).lines) == [0, 1]
+
+    def test_names_only_the_first_and_the_last_of_many(self, lockstep):
+        """Their colours are a ramp."""
+        drawn = plot_nodes(lockstep(nodes=12))
+        assert len({line.get_color() for line in drawn.lines.values()}) == 12
+        assert labels(drawn.ax.get_legend()) == ["node 0", "node 11"]
+
+    def test_of_a_run_in_which_nobody_connected(self, lockstep):
+        """There is nothing to be even or uneven."""
+        ax = plot_nodes(lockstep(nodes=2, n_back=0)).ax
+        assert ax.get_title(loc="left") == "fixed: 1.00 disconnects per client"
+
+
 def test_figures_leave_no_trace(pair):
     """Neither matplotlib's settings nor pyplot's list of figures know of them."""
     before = dict(mpl.rcParams)
@@ -333,3 +409,61 @@ def test_single_runs_draw_on_given_axes(plot, pair):
     assert ax.get_xlim() == (0.0, 12.0)
     assert ax.get_legend() is None
     assert span(drawn.frame.unobserved) == (8.0, 12.0)
+
+
+class TestCohorts:
+    """`plot_cohorts`."""
+
+    def test_draws_a_curve_for_each_cohort(self, lockstep):
+        """The share of its own clients; the title names the worst and the best."""
+        result = lockstep(cohorts=("brave", "shy"))
+        drawn = plot_cohorts(result, name="mine")
+        for index, line in drawn.handles.items():
+            connected = share_connected(result, cohort=index)
+            np.testing.assert_allclose(line.get_ydata()[:-1], connected.share)
+        assert labels(drawn.ax.get_legend()) == ["brave", "shy"]
+        assert drawn.ax.get_title(loc="left") == "mine: all down to 0 %"
+
+    def test_names_the_worst_and_the_best(self, lockstep):
+        """Where one cohort kept its connections."""
+        result = lockstep(cohorts=("brave", "shy"), n_lost=10)
+        title = plot_cohorts(result, name="mine").ax.get_title(loc="left")
+        assert title == "mine: shy down to 0 %, brave to 100 %"
+
+
+class TestArrivals:
+    """`plot_arrivals`."""
+
+    def test_stacks_what_arrivals_met(self, lockstep):
+        """Those let in at the bottom; rules that turned nobody away are left out."""
+        result = lockstep(turned_away={"admission": 12, "backlog": 3})
+        stack = plot_arrivals(result)
+        met = arrivals_met(result)
+        assert list(stack.stack) == [Met.ADMITTED, Met.BACKLOG, Met.ADMISSION]
+        for what, patch in stack.stack.items():
+            data = patch.get_data()
+            np.testing.assert_allclose(data.values - data.baseline, met.per_second[what])
+        assert data.values.max() == 20 / 0.1
+        assert labels(stack.ax.get_legend()) == [
+            "let in",
+            "queue full",
+            "not admitted by the rule in front",
+        ]
+
+    def test_says_how_many_were_turned_away_and_why(self, lockstep):
+        """The rule that turned most away comes first."""
+        stack = plot_arrivals(lockstep(turned_away={"admission": 12, "backlog": 3}), name="mine")
+        assert stack.ax.get_title(loc="left").replace("\n", " ") == (
+            "mine: 15 of 20 arrivals turned away: 12 (not admitted by the rule in front) and "
+            "3 (queue full)"
+        )
+
+    def test_says_so_when_all_were_let_in(self, lockstep):
+        """And when nobody knows."""
+        assert "20 arrivals, all let in" in plot_arrivals(lockstep()).ax.get_title(loc="left")
+        title = plot_arrivals(lockstep(server=False)).ax.get_title(loc="left")
+        assert "the server left no record" in title
+
+    def test_marks_the_capacity(self, lockstep):
+        """What the server can take."""
+        assert plot_arrivals(lockstep()).capacity.get_ydata() == [10.0, 10.0]

@@ -32,18 +32,33 @@ def _now():
 class Peer:
     """One attempt and what became of it."""
 
-    def __init__(self, dial, target, *, request=bytes, listens=True, answers_close=True):
+    def __init__(
+        self,
+        dial,
+        target,
+        *,
+        request=bytes,
+        listens=True,
+        answers_close=True,
+        subprotocols=(),
+        address=None,
+    ):
         self.answer = None
         """What it met and when: (101, 1.0), (503, 1.0), ("refused", 1.0), "reset", "eof" ..."""
         self.headers = {}
+        self.subprotocol = None
         self.heard = []
         """What the server said on the open connection, each with its instant."""
         self.loss = None
         """How the connection ended and when: (1012, 2.0), ("reset", 2.0), ("eof", 2.0)."""
+        self.reason = None
+        """What the server's close frame gave as its reason."""
         self._dial = dial
         self._target = target
+        self._headers = [] if address is None else [(b"X-Forwarded-For", address.encode())]
         self._request = request
         self._listens = listens
+        self._subprotocols = list(subprotocols)
         self._answers_close = answers_close
         self.request = None
         """The upgrade request; what is sent is what the option `request` makes of it."""
@@ -68,7 +83,14 @@ class Peer:
 
     async def _knock(self):
         handshake = H11Handshake(ConnectionType.CLIENT)
-        self.request = handshake.send(Request(host="stub", target=self._target))
+        self.request = handshake.send(
+            Request(
+                host="stub",
+                target=self._target,
+                subprotocols=self._subprotocols,
+                extra_headers=self._headers,
+            )
+        )
         await self.stream.send_all(self._request(self.request))
         while self.answer is None:
             data = await self.stream.receive_some()
@@ -82,6 +104,7 @@ class Peer:
                     self.answer = (event.status_code, _now())
                 elif isinstance(event, AcceptConnection):
                     self.answer = (101, _now())
+                    self.subprotocol = event.subprotocol
                     self._connection = handshake.connection
 
     async def _listen(self):
@@ -92,8 +115,9 @@ class Peer:
                         self.heard.append((event.data, _now()))
                     case Pong():
                         self.heard.append(("pong frame", _now()))
-                    case CloseConnection(code=code):
+                    case CloseConnection(code=code, reason=reason):
                         self._ends(code)
+                        self.reason = reason
                         if not self._answers_close:
                             return
                         if self._connection.state is ConnectionState.REMOTE_CLOSING:

@@ -127,18 +127,22 @@ def test_what_was_recorded_survives_a_kill(config, tmp_path):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("[server]\nworkers = 0", "server.workers = 0: Input should be greater than 0"),
-        ("[server]\nwokers = 2", "server.wokers = 2: Extra inputs are not permitted"),
-        ("[sevrer]\nworkers = 2", "sevrer: Extra inputs are not permitted"),
+        ("[server]\nworkers = 0", "server.workers = 0: allowed: more than 0"),
+        ("[server]\nwokers = 2", "server.wokers = 2: unknown field; did you mean 'workers'?"),
         (
-            "server = 3",
-            "server = 3: Input should be a valid dictionary or instance of ServerConfig",
+            "[sevrer]\nworkers = 2",
+            "sevrer = {...}: unknown field; did you mean 'server'? valid: outage, ",
         ),
-        ("[[outage]]\nstarts_at = 1.0", "outage.0.down_for: Field required"),
+        ("server = 3", "server = 3: allowed: a table"),
+        (
+            'server.overflow = "drp"',
+            "server.overflow = 'drp': did you mean 'drop'? allowed: one of",
+        ),
+        ("[[outage]]\nstarts_at = 1.0", "outage.0.down_for: required, but not set"),
         (
             "[[outage]]\nstarts_at = 1.0\ndown_for = 3.0\n"
             "[[outage]]\nstarts_at = 2.0\ndown_for = 3.0",
-            "the outage at 2 s starts before the one at 1 s has ended (4 s)",
+            "outage: the outage at 2 s starts before the one at 1 s has ended (4 s)",
         ),
         ("[server", "Expected ']' at the end of a table declaration (at end of document)"),
     ],
@@ -148,7 +152,10 @@ def test_a_wrong_config_is_one_clear_line(tmp_path, capsys, text, complaint):
     path = tmp_path / "config.toml"
     path.write_text(text)
     assert main([str(path)]) == 2
-    assert capsys.readouterr() == ("", f"{path}: {complaint}\n")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"{path}: {complaint}")
+    assert err.count("\n") == 1
 
 
 def test_every_mistake_has_its_line(tmp_path, capsys):
@@ -168,9 +175,9 @@ def test_every_mistake_has_its_line(tmp_path, capsys):
     ("arguments", "complaint"),
     [
         (["/nowhere.toml"], "/nowhere.toml: No such file or directory"),
-        (["--port", "70000"], "options: server.port = 70000: Input should be less than or equal"),
+        (["--port", "70000"], "options: server.port = 70000: allowed: at most 65535"),
         (["--port", "http"], "argument --port: invalid int value: 'http'"),
-        (["--seed", "-1"], "options: seed = -1: Input should be greater than or equal to 0"),
+        (["--seed", "-1"], "options: seed = -1: allowed: at least 0"),
         (["--speed=2"], "unrecognized arguments: --speed"),
         (["--out", "/proc/nowhere"], "--out /proc/nowhere: No such file or directory"),
         (["--out", "/dev/null"], "--out /dev/null: File exists"),

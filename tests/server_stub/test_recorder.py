@@ -99,7 +99,13 @@ def test_services_outages_and_losses_have_their_tables():
         for table in (recorder.services, recorder.losses, recorder.outages)
     )
     assert services == {"at": [1.5], "lag": [0.25]}
-    assert losses == {"client": [7], "episode": [3], "outage": [4], "broke_at": [2.25]}
+    assert losses == {
+        "client": [7],
+        "episode": [3],
+        "outage": [4],
+        "node": [2],
+        "broke_at": [2.25],
+    }
     assert outages == {
         "outage": [0], "kind": [2], "node": [2], "starts_at": [2.25], "ends_at": [math.inf],
     }  # fmt: skip

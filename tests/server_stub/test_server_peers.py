@@ -84,7 +84,7 @@ async def test_a_text_without_an_end_is_cut_off(autojump_clock, node):
     for _ in range(3):
         await peer.says(part)
         await trio.testing.wait_all_tasks_blocked()
-    assert peer.loss == ("eof", 0.0)
+    assert peer.loss == (1009, 0.0)
 
 
 async def test_a_close_frame_is_answered(autojump_clock, node):
@@ -99,14 +99,14 @@ async def test_a_close_frame_is_answered(autojump_clock, node):
 
 
 async def test_who_takes_too_long_to_ask_is_cut_off(autojump_clock, node):
-    """Without an answer, and without having been an arrival."""
+    """Told so, if it has said anything; it was no arrival."""
     stub = await node(request_timeout=3.0)
     silent = await stub.peer(at=1, request=lambda _: b"")
     dribbling = await stub.peer(at=1, request=lambda request: request[:20])
     await trio.sleep_until(3)
     await dribbling.says(dribbling.request[20:-1])
     await trio.sleep_until(9)
-    assert (silent.answer, dribbling.answer) == (("eof", 4.0), ("eof", 4.0))
+    assert (silent.answer, dribbling.answer) == (("eof", 4.0), (408, 4.0))
     assert stub.recorder.totals["arrivals"] == 0
 
 

@@ -87,7 +87,7 @@ async def test_overflow_drop_leaves_arrivals_in_the_kernels_queue(autojump_clock
     assert stub.recorder.totals["arrivals"] == 2
     assert await answers(peers, 9) == [(101, at) for at in (1, 2, 3, 4, 5)]
     assert stub.recorder.totals == {
-        "arrivals": 5, "admitted": 5, "completed": 5, "wasted": 0, "rejected": 0,
+        "arrivals": 5, "admitted": 5, "completed": 5, "wasted": 0, "rejected": 0, "malformed": 0,
     }  # fmt: skip
 
 

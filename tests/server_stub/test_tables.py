@@ -109,9 +109,9 @@ def test_what_was_flushed_survives_a_kill(tmp_path):
         "from server_stub.tables import LOSSES, TableWriter\n"
         "writer = TableWriter(LOSSES, pathlib.Path(sys.argv[1]))\n"
         "for row in range(3):\n"
-        "    writer.append(row, 1, 0, 2.5)\n"
+        "    writer.append(row, 1, 0, 0, 2.5)\n"
         "    writer.flush()\n"
-        "writer.append(99, 1, 0, 2.5)\n"
+        "writer.append(99, 1, 0, 0, 2.5)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(path)], check=False)

@@ -1,18 +1,26 @@
-"""A run written down in a few lines."""
+"""A run written down in a few lines, and a server that is not herd's."""
 
+import signal
+import socket
+import subprocess
+import sys
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from server_stub.config import ServerConfig, ServiceTime
+from server_stub.doorkeeper import Reason
 from server_stub.history import HistoryConfig
-from server_stub.outage import OutageKind
+from server_stub.outage import OutageKind, needs
 from simulator.assembly import assemble
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.raw_tables import RAW_ACCOUNTS, RAW_TABLES, RawTables
 from simulator.results import Manifest, RunResult, Thresholds, as_table
 from simulator.scenario import ClientConfig, Cohort, Outage, Scenario
+
+_ANY = {"drain_over": 0.5, "slow_factor": 2.0, "cold_for": 1.0, "idle_for": 1.0}
 
 
 class Herd:
@@ -27,6 +35,8 @@ class Herd:
         shares=None,
         origin=0.0,
         event_rate=None,
+        nodes=1,
+        deploy=(),
         **behaviour,
     ):
         self.origin = origin
@@ -34,7 +44,9 @@ class Herd:
         self.fields = {
             "n_clients": n_clients,
             "horizon": horizon,
+            "deploy": deploy,
             "server": ServerConfig(
+                nodes=nodes,
                 workers=capacity,
                 service_time=ServiceTime(kind="constant", mean=1.0),
                 history=HistoryConfig(rate=event_rate),
@@ -48,24 +60,32 @@ class Herd:
         self.rows = defaultdict(list)
         self.schedule = []
         self.episode = [0] * n_clients
+        self.node = [0] * n_clients
         self.manifest = {}
         for client in range(n_clients):
-            self.tries(client, -1.0)
+            self.tries(client, -1.0, node=client % nodes)
 
-    def outage(self, starts_at, ends_at, *, kind="graceful", cohort=None, recorded=True):
-        """The next outage."""
+    def outage(self, starts_at, ends_at, *, kind="graceful", recorded=True, **settings):
+        """The next outage; what its kind needs is there."""
+        needed = {field: _ANY[field] for field in needs(kind) if field not in settings}
+        duration = ends_at - starts_at
         self.schedule.append(
-            Outage(kind=kind, starts_at=starts_at, down_for=ends_at - starts_at, cohort=cohort)
+            Outage(kind=kind, starts_at=starts_at, down_for=duration, **needed, **settings)
         )
         if recorded:
             code = list(OutageKind).index(OutageKind(kind))
-            self.rows["outages"].append((len(self.schedule) - 1, code, 0, starts_at, ends_at))
+            for node in settings.get("nodes", range(self.fields["server"].nodes)):
+                self.rows["outages"].append(
+                    (len(self.schedule) - 1, code, node, starts_at, ends_at)
+                )
         return self
 
     def breaks(self, client, broke_at, *, outage=None):
         """A connection breaks, in the latest outage unless told otherwise; nobody notices."""
         outage = len(self.schedule) - 1 if outage is None else outage
-        self.rows["losses"].append((client, self.episode[client], outage, broke_at))
+        self.rows["losses"].append(
+            (client, self.episode[client], outage, self.node[client], broke_at)
+        )
         return self
 
     def notices(self, client, noticed_at, by=NoticedBy.CLOSE_FRAME):
@@ -81,12 +101,22 @@ class Herd:
             self.breaks(client, broke_at, outage=outage)
         return self.notices(client, broke_at if noticed_at is None else noticed_at)
 
-    def tries(self, client, ended_at, outcome=Outcome.CONNECTED, *, started_at=None, due_at=None):
+    def tries(
+        self,
+        client,
+        ended_at,
+        outcome=Outcome.CONNECTED,
+        *,
+        started_at=None,
+        due_at=None,
+        node=0,
+    ):
         """An attempt; it takes no time and is on time unless told otherwise."""
         started_at = ended_at if started_at is None else started_at
         due_at = started_at if due_at is None else due_at
-        row = (client, self.episode[client], 1, 0, due_at, started_at, ended_at, outcome)
+        row = (client, self.episode[client], 1, node, due_at, started_at, ended_at, outcome)
         self.rows["attempts"].append(row)
+        self.node[client] = node
         return self
 
     def gives_up(self, client, at):
@@ -94,9 +124,10 @@ class Herd:
         self.rows["give_ups"].append((client, at))
         return self
 
-    def interval(self, at, *, arrivals=0, completed=0, wasted=0, backlog=0, node=0):
-        """10 ms of the server's life."""
-        row = (at, node, arrivals, 0, completed, wasted, 0, np.nan, 0, backlog, 0)
+    def interval(self, at, *, arrivals=0, completed=0, wasted=0, backlog=0, node=0, turned_away=()):
+        """10 ms of the server's life; those turned away by reason."""
+        reasons = [dict(turned_away).get(reason.value, 0) for reason in Reason]
+        row = (at, node, arrivals, 0, completed, wasted, 0, np.nan, 0, backlog, 0, *reasons)
         self.rows["server"].append(row)
         return self
 
@@ -167,3 +198,61 @@ class Herd:
 def herd():
     """Begin a run: `herd(n_clients).outage(...).loses(...).tries(...).result()`."""
     return Herd
+
+
+class ForeignServer:
+    """The process of `websockets_server.py`, through all its restarts."""
+
+    def __init__(self, host="127.0.0.1", certificate=None):
+        self.host = host
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.bind((host, 0))
+            self.port = probe.getsockname()[1]
+        self.certificate = certificate
+        self.process = None
+
+    @property
+    def command(self):
+        """How it is started."""
+        script = str(Path(__file__).with_name("websockets_server.py"))
+        certificate = [] if self.certificate is None else [str(self.certificate)]
+        return [sys.executable, script, self.host, str(self.port), *certificate]
+
+    @property
+    def url(self):
+        """Where a herd finds it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"ws{'s' * bool(self.certificate)}://{host}:{self.port}/chat?room=1"
+
+    def start(self):
+        """Start it, and wait until it listens."""
+        self.process = subprocess.Popen(
+            self.command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert self.process.stdout.readline() == b"listening\n"
+
+    def tell(self, number):
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def end(self, number=signal.SIGKILL):
+        """End it, and wait until it has ended; one that does not run is no matter."""
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait()
+            self.process.stdout.close()
+            self.process = None
+
+
+@pytest.fixture
+def foreign_server():
+    """Servers that are not herd's: `foreign_server(host, certificate).start()`."""
+    servers = []
+
+    def make(*arguments):
+        servers.append(ForeignServer(*arguments))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.end()

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from server_stub.outage import OutageKind
 from simulator.assembly import assemble
 from simulator.core.cohorts import deal_cohorts
 from simulator.core.outcomes import Cause, NoticedBy, Outcome
 from simulator.raw_tables import RawTables
+from simulator.scenario import HeartbeatConfig
 
 CLOCKS = pytest.mark.parametrize("origin", [0.0, 5000.0, 123456.789])
 
@@ -68,7 +70,7 @@ def test_a_loss_outside_every_outage_belongs_to_none(herd):
     """The server broke the connection, but not in an outage."""
     disconnects = herd(1).outage(2, 6).loses(0, 8, outage=-1).result().disconnects
     assert disconnects["outage"].tolist() == [-1]
-    assert disconnects["cause"].tolist() == [Cause.SERVER_LOST]
+    assert disconnects["cause"].tolist() == [Cause.LIFETIME]
 
 
 def test_a_freeze_that_nobody_noticed_is_not_the_cause(herd):
@@ -122,6 +124,44 @@ def test_a_cut_that_nobody_noticed_is_not_the_cause_of_a_later_silence(herd):
     assert disconnects["cause"].tolist() == [Cause.FREEZE, Cause.NETWORK]
 
 
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [
+        ("graceful", Cause.GRACEFUL),
+        ("crash", Cause.CRASH),
+        ("freeze", Cause.FREEZE),
+        ("network", Cause.NETWORK),
+        ("drain", Cause.DRAIN),
+        ("cold", Cause.GRACEFUL),
+        ("idle_timeout", Cause.IDLE_TIMEOUT),
+    ],
+)
+def test_each_kind_of_outage_is_a_cause(herd, kind, cause):
+    """A cold start is a graceful restart, to the connections that it ends."""
+    run = herd(1).outage(2, 6, kind=kind).breaks(0, 3)
+    by = NoticedBy.HEARTBEAT if OutageKind(kind).is_on_the_way else NoticedBy.RESET
+    disconnects = run.notices(0, 5, by).result().disconnects
+    assert disconnects["cause"].tolist() == [cause]
+    assert disconnects["broke_at"].tolist() == [3]
+
+
+def test_a_connection_that_was_forgotten_is_never_well_again(herd):
+    """The crash that hits it after the middlebox has stopped forgetting is not heard of."""
+    run = herd(1).outage(2, 6, kind="idle_timeout").breaks(0, 5)
+    run.outage(10, 12, kind="crash").breaks(0, 10).notices(0, 20, NoticedBy.HEARTBEAT)
+    disconnects = run.result().disconnects
+    assert disconnects["broke_at"].tolist() == [5]
+    assert disconnects["cause"].tolist() == [Cause.IDLE_TIMEOUT]
+
+
+def test_a_slow_server_is_where_a_loss_without_a_record_belongs(herd):
+    """It broke nothing itself; but those that it starved count as its own."""
+    run = herd(1).outage(2, 9, kind="slow").loses(0, 5, recorded=False)
+    disconnects = run.result().disconnects
+    assert disconnects["outage"].tolist() == [0]
+    assert disconnects["cause"].tolist() == [Cause.SERVER_LOST]
+
+
 def test_what_leaves_no_record_is_not_the_networks_doing(herd):
     """The fleet cuts the paths itself, and writes that down."""
     run = herd(1).outage(2, 6).outage(8, 9, kind="network").loses(0, 10, recorded=False)
@@ -131,7 +171,7 @@ def test_what_leaves_no_record_is_not_the_networks_doing(herd):
 def test_a_connection_the_server_closed_unnoticed_changes_nothing(herd):
     """As when the server shuts down after the run."""
     run = herd(1).outage(2, 6).loses(0, 2).tries(0, 7)
-    run.rows["losses"].append((0, 1, -1, 101))
+    run.rows["losses"].append((0, 1, -1, 0, 101))
     assert run.result().disconnects["broke_at"].tolist() == [2]
 
 
@@ -197,3 +237,45 @@ def test_tables_are_read_only(herd):
         attempts["client"][0] = 5
     with pytest.raises(TypeError):
         attempts["client"] = attempts["episode"]
+
+
+# A server that is not ours
+
+
+ELSEWHERE = {"target": "ws://localhost:8000/chat"}
+
+
+def test_the_outages_of_a_foreign_server_are_inferred(herd):
+    """The schedule says when a command was due; what the clients saw is what happened."""
+    run = herd(4).outage(2, 6, recorded=False).outage(20, 26, recorded=False)
+    for client in range(4):
+        run.notices(client, 7.5).tries(client, 9 + client)
+    result = run.result(**ELSEWHERE)
+    assert result.to_pandas("outages").to_dict("records") == [
+        {"outage": 0, "kind": "server_lost", "node": 0, "starts_at": 7.5, "ends_at": 9.0}
+    ]
+    assert result.disconnects["outage"].tolist() == [0] * 4
+    assert result.attempts["outage"].tolist() == [-1] * 4 + [0] * 4
+
+
+def test_what_a_foreign_server_broke_counts_from_its_notice(herd):
+    """Nobody else knows; and from no cause but that the server was lost."""
+    run = herd(4)
+    for client in range(4):
+        run.notices(client, 7.5 + client / 10)
+    disconnects = run.result(**ELSEWHERE).disconnects
+    assert disconnects["broke_at"].tolist() == disconnects["noticed_at"].tolist()
+    assert set(disconnects["cause"]) == {Cause.SERVER_LOST}
+
+
+def test_the_heartbeats_of_a_cohort_tell_how_long_its_silence_takes(herd):
+    """Clients that ping every 30 s notice a hang over half a minute, and it is one outage."""
+    beats = {"heartbeat": HeartbeatConfig(interval=30.0, timeout=5.0)}
+    run = herd(4, **beats)
+    for client in range(4):
+        run.notices(client, 10 + 8 * client, by=NoticedBy.HEARTBEAT).tries(client, 40)
+    assert run.result(**ELSEWHERE).outages["starts_at"].tolist() == [10]
+    run = herd(4, heartbeat=None)
+    for client in range(4):
+        run.notices(client, 10 + 8 * client, by=NoticedBy.RESET).tries(client, 11 + 8 * client)
+    assert run.result(**ELSEWHERE).outages["starts_at"].tolist() == []

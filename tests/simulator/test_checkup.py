@@ -50,7 +50,7 @@ def test_one_limit(good, limit, what):
 def test_clients_within(n_descriptors):
     """So many clients fit, and one more does not."""
     scenario = load_scenario()
-    fitting = clients_within(n_descriptors, scenario.server)
+    fitting = clients_within(n_descriptors, scenario)
     for n_clients, fits in ((fitting, True), (fitting + 1, False)):
         herd = scenario.model_copy(update={"n_clients": n_clients})
         assert (descriptors_needed(herd, n_workers=1) <= n_descriptors) == fits

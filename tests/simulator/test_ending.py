@@ -4,7 +4,7 @@ import pytest
 
 from server_stub.config import ServerConfig, ServiceTime
 from server_stub.outage import Outage
-from simulator.ending import Ending, Sample
+from simulator.ending import Ending, EndingBySight, Sample
 from simulator.scenario import Scenario
 
 N_CLIENTS = 100
@@ -15,12 +15,12 @@ COLLAPSED = "the collapse has settled"
 HORIZON = "the horizon has come"
 
 
-def ending(*, outages=((10.0, 5.0),), **settings):
+def ending(*, outages=((10.0, 5.0),), by=Ending, **settings):
     """The ending of a run of 55 s, down from 10 to 15 s, that has to settle for 3 s."""
     server = ServerConfig(
         workers=CAPACITY, service_time=ServiceTime(kind="constant", mean=1.0), backlog=1
     )
-    return Ending(
+    return by(
         Scenario(
             **{"n_clients": N_CLIENTS, "horizon": 55.0, "grace": 5.0, "settle": 3.0, **settings},
             server=server,
@@ -141,3 +141,58 @@ def test_an_outage_that_outlasts_the_horizon_is_waited_out_to_the_end():
         arrivals=lambda at: N_CLIENTS + int(at * 30),
     )
     assert over(ending(outages=((50.0, 7.0),)), samples) == (60.0, HORIZON)
+
+
+# A server that is not ours
+
+
+def seen(*losses, outages=((10.0, 5.0),), n_lost=N_CLIENTS):
+    """When and why a run ends whose clients are lost and back at these instants, all of them."""
+    down = [(lost_at, back_at) for lost_at, back_at in losses]
+    samples = every_half_second(
+        70,
+        connected=lambda at: N_CLIENTS - n_lost * any(lo <= at < hi for lo, hi in down),
+        connects=lambda at: N_CLIENTS + n_lost * sum(hi <= at for _, hi in down),
+    )
+    return over(ending(outages=outages, by=EndingBySight), samples)
+
+
+def test_it_ends_after_an_outage_that_was_seen():
+    """Whenever that was: somebody restarted the server by hand."""
+    assert seen((20, 25)) == (28.0, SETTLED)
+    assert seen((2, 4)) == (10.0, SETTLED)  # Not before the schedule says that there may be one.
+
+
+def test_it_waits_for_an_outage_that_does_not_come():
+    """The command did nothing, or nobody found the time."""
+    assert seen() == (60.0, HORIZON)
+
+
+def test_as_many_outages_as_the_scenario_has():
+    """With two of them, one is not enough."""
+    twice = ((5.0, 1.0), (6.0, 1.0))
+    assert seen((20, 25), outages=twice) == (60.0, HORIZON)
+    assert seen((20, 25), (32, 34), outages=twice) == (37.0, SETTLED)
+
+
+def test_a_loss_here_and_there_is_no_outage():
+    """Less than a tenth of the herd."""
+    assert seen((20, 25), n_lost=9) == (60.0, HORIZON)
+    assert seen((20, 25), n_lost=10) == (28.0, SETTLED)
+
+
+def test_a_restart_between_two_looks_is_seen():
+    """Everybody is back already; the connects tell."""
+    samples = every_half_second(70, connects=lambda at: N_CLIENTS * (1 + (at >= 20)))
+    assert over(ending(by=EndingBySight), samples) == (20.0, SETTLED)
+
+
+def test_what_the_ramp_lost_is_no_outage():
+    """Connections that broke before everybody was there."""
+    samples = every_half_second(70, connects=2 * N_CLIENTS)
+    assert over(ending(by=EndingBySight), samples) == (60.0, HORIZON)
+
+
+def test_a_run_at_rest_is_as_long_as_asked():
+    """Without an outage in the scenario the horizon ends it, whatever happens."""
+    assert seen((20, 25), outages=()) == (60.0, HORIZON)

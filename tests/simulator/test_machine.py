@@ -6,8 +6,16 @@ import resource
 import pytest
 
 from server_stub.config import ServerConfig
+from server_stub.outage import Outage
 from simulator.errors import MachineError
-from simulator.machine import Machine, descriptors_needed, inspect, prepare, source_addresses
+from simulator.machine import (
+    Machine,
+    descriptors_needed,
+    inspect,
+    prepare,
+    prepare_clients,
+    source_addresses,
+)
 from simulator.scenario import Scenario
 
 MACHINE = Machine(
@@ -29,9 +37,10 @@ def with_(**changes):
     return dataclasses.replace(MACHINE, **changes)
 
 
-def herd(n_clients, **server):
+def herd(n_clients, *, outages=(), **server):
     """A scenario of that size."""
-    return Scenario(n_clients=n_clients, horizon=10.0, server=ServerConfig(**server))
+    config = ServerConfig(**server)
+    return Scenario(n_clients=n_clients, horizon=10.0, server=config, outage=outages)
 
 
 @pytest.fixture
@@ -121,17 +130,30 @@ def test_too_few_descriptors_are_one_clear_line(raised):
     assert raised == []
 
 
+FORGETS = Outage(kind="idle_timeout", starts_at=1.0, down_for=25.0, idle_for=10.0)
+
+
+def test_connections_that_are_forgotten_keep_their_descriptors():
+    """In 25 s of a middlebox that forgets after 10 s: three of a client at most."""
+    plain, forgetful = herd(100), herd(100, outages=(FORGETS,))
+    extra = descriptors_needed(forgetful, n_workers=1) - descriptors_needed(plain, n_workers=1)
+    assert extra == 3 * 100
+
+
 @pytest.mark.parametrize("max_descriptors", [2000, 20_000])
-def test_the_number_of_clients_that_is_suggested_is_the_most_that_fits(max_descriptors, raised):
+@pytest.mark.parametrize("outages", [(), (FORGETS,)])
+def test_the_number_of_clients_that_is_suggested_is_the_most_that_fits(
+    max_descriptors, outages, raised
+):
     """Whoever follows the advice gets on, and one client more would be too many."""
     machine = with_(max_descriptors=max_descriptors)
     with pytest.raises(MachineError) as caught:
-        prepare(herd(50_000), machine, n_workers=1)
+        prepare(herd(50_000, outages=outages), machine, n_workers=1)
     most = int(str(caught.value).split("at most ")[1].split()[0])
-    prepare(herd(most), machine, n_workers=1)
+    prepare(herd(most, outages=outages), machine, n_workers=1)
     assert len(raised) == 1
     with pytest.raises(MachineError):
-        prepare(herd(most + 1), machine, n_workers=1)
+        prepare(herd(most + 1, outages=outages), machine, n_workers=1)
 
 
 def test_a_backlog_that_the_kernel_cuts_short_is_remarked(raised):
@@ -156,3 +178,19 @@ def test_this_machine_can_be_looked_at():
     assert 0 < here.n_descriptors <= here.max_descriptors
     assert 0 < here.first_port < here.last_port < 65_536
     assert here.settings()["syn_retry_at"].startswith("1 ")
+
+
+def test_the_clients_of_a_foreign_server_need_descriptors_for_themselves(raised):
+    """Its own are its own affair."""
+    assert prepare_clients(1000, MACHINE, n_workers=2, server="127.0.0.1") == (None,)
+    assert raised == []
+    with pytest.raises(MachineError, match="at most 39744 clients"):
+        prepare_clients(50_000, MACHINE, n_workers=2, server="127.0.0.1")
+
+
+@pytest.mark.parametrize("server", ["::1", "192.0.2.7"])
+def test_only_ipv4_loopback_can_be_dialled_from_many_addresses(raised, server):
+    """Elsewhere the source ports of one address are all there are."""
+    assert len(prepare_clients(15_000, MACHINE, n_workers=2, server="127.0.0.1")) > 1
+    with pytest.raises(MachineError, match=f"{server} cannot be dialled from several"):
+        prepare_clients(15_000, MACHINE, n_workers=2, server=server)

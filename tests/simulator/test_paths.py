@@ -128,6 +128,47 @@ async def test_nothing_arrives_while_it_is_cut(net, ends, nursery):
     assert mine.data == yours.data == b"one two three"
 
 
+@pytest.mark.parametrize("direction", ["up", "down"])
+async def test_a_cut_of_one_direction_leaves_the_other_alone(net, ends, nursery, direction):
+    """What goes the other way arrives at once."""
+    ours, theirs = ends
+    mine, yours = Reader(ours, nursery), Reader(theirs, nursery)
+    net.path.cut(direction)
+    await ours.send_all(b"up")
+    await theirs.send_all(b"down")
+    await settle()
+    assert (yours.data == b"up") is (direction == "down")
+    assert (mine.data == b"down") is (direction == "up")
+    net.path.heal()
+    await settle()
+    assert (yours.data, mine.data) == (b"up", b"down")
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+async def test_nobody_connects_along_half_a_path(net, nursery, direction):
+    """A handshake needs both directions."""
+    net.path.cut(direction)
+    with trio.move_on_after(0.25) as waiting:
+        await net.dial()
+    assert waiting.cancelled_caught
+
+
+async def test_a_sender_does_not_learn_of_a_reset_while_the_way_down_is_cut(net, ends):
+    """The peer's kernel says so, but not to anybody who hears it."""
+    ours, theirs = ends
+    net.path.cut("down")
+    theirs.reset()
+    await settle()
+    await ours.send_all(b"anyone?")
+    assert ours.send_nowait(b"there?") == 6
+    with trio.move_on_after(A_WHILE) as waiting:
+        await ours.receive_some()
+    assert waiting.cancelled_caught
+    net.path.heal()
+    with pytest.raises(OSError, match=r"reset|[Bb]roken"):
+        await ours.receive_some()
+
+
 async def test_sending_along_a_cut_path_does_not_wait(net, ends):
     """As far as this side knows, the data is on its way."""
     ours, theirs = ends

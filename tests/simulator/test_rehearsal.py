@@ -42,3 +42,11 @@ def test_what_nobody_does_is_not_measured():
 def test_nothing_breaks(metric):
     """Without an outage there is nothing to recover from."""
     assert metric in rehearse(Scenario(n_clients=10))["unmeasured"]
+
+
+def test_a_foreign_server_leaves_no_record():
+    """What no run against it measures is known beforehand."""
+    summary = rehearse(load_scenario("own-server"), target="ws://localhost:8000/")
+    assert {"floor", "wasted_share", "server_lag_p99"} <= set(summary["unmeasured"])
+    assert summary["recovered_share"] == 1.0
+    assert list(summary["outages"]) == ["0"]

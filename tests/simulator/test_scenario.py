@@ -261,6 +261,13 @@ def test_a_scenario_written_as_toml_reads_back_the_same(scenario):
             'outage = [{starts_at = 1.0, down_for = 1.0, kind = "flood"}]',
             "outage.0.kind",
             "'flood'",
+            "allowed: one of 'graceful', 'crash', 'freeze', 'network', 'drain', 'slow', 'cold' or "
+            "'idle_timeout'",
+        ),
+        (
+            'outage = [{starts_at = 1.0, down_for = 1.0, kind = "server_lost"}]',
+            "outage.0.kind",
+            "'server_lost'",
             "allowed: one of 'graceful', 'crash', 'freeze' or 'network'",
         ),
         (
@@ -273,11 +280,42 @@ def test_a_scenario_written_as_toml_reads_back_the_same(scenario):
             'outage = [{starts_at = 1.0, down_for = 1.0, kind = "crash", close_code = 1012}]',
             "outage.0",
             "",
-            "close_code belongs to kind = 'graceful', not 'crash'",
+            "close_code belongs to kind = 'graceful', 'drain' or 'cold', not 'crash'",
+        ),
+        (
+            'outage = [{starts_at = 1.0, down_for = 1.0, kind = "drain"}]',
+            "outage.0",
+            "",
+            "kind = 'drain' needs drain_over",
+        ),
+        (
+            'server.admission = {kind = "bouncer"}',
+            "server.admission.kind",
+            "'bouncer'",
+            "allowed: one of 'queue' or 'token_bucket'",
+        ),
+        (
+            'server.admission = {kind = "queue", rate = 3.0}',
+            "server.admission",
+            "",
+            "kind = 'queue' needs limit; rate belongs to kind = 'token_bucket', not 'queue'",
+        ),
+        ("server.retry_after = -3.0", "server.retry_after.at_least", "-3.0", "allowed: at least 0"),
+        (
+            "server.retry_after = {spraed = 3.0}",
+            "server.retry_after.spraed",
+            "3.0",
+            "unknown field; did you mean 'spread'? valid: at_least, per_waiting, spread",
+        ),
+        (
+            "client.clients_per_address = 0",
+            "client.clients_per_address",
+            "0",
+            "allowed: more than 0",
         ),
         (
             "horizon = 60.0\noutage = [{starts_at = 90.0, down_for = 1.0}]",
-            "outage.starts_at",
+            "outage.0.starts_at",
             "90",
             "past the horizon; allowed: less than horizon = 60",
         ),
@@ -386,7 +424,7 @@ def test_several_mistakes_are_all_reported():
     assert set(found) == {
         "n_clients",
         "transprot",
-        "outage.starts_at",
+        "outage.0.starts_at",
         "client.policy",
         "client.rtt",
         "server.workers",

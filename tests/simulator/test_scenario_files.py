@@ -4,7 +4,9 @@ import pytest
 
 from simulator.core.backoff import BASIC, Policy
 from simulator.core.presets import PRESETS
+from simulator.engines import virtual
 from simulator.errors import ScenarioError, UnknownNameError
+from simulator.metrics import summarise
 from simulator.scenario_files import DEFAULT, builtin_scenarios, load_scenario
 
 TOML = """
@@ -66,6 +68,26 @@ def test_ten_libraries_meet_an_outage_that_outlasts_them():
     assert len([policy for policy in scenario.compare if policy.name in PRESETS]) >= 10
     assert scenario.last_outage_end - scenario.outage[0].starts_at > 120.0
     assert scenario.n_clients / scenario.server.capacity < 5.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "per_client", "attempts", "median_above"),
+    [
+        ([], 1.37, 1.0, 0.5),
+        (["max_surge=0", "max_unavailable=3", "drain_over=0"], 1.0, 3.4, 5.0),
+    ],
+    ids=["one at a time", "all at once"],
+)
+def test_a_rolling_deploy_does_what_is_said(tmp_path, changes, per_client, attempts, median_above):
+    """In its description, and in its comment on what becomes of the other way."""
+    scenario = load_scenario("rolling-deploy", changes=[f"deploy.0.{change}" for change in changes])
+    assert "1.37 disconnects per client, all back at once" in scenario.description
+    summary = summarise(virtual.run(scenario, out=tmp_path / "run"))
+    assert summary["recovered_share"] == 1.0
+    assert summary["disconnects_per_client"] == pytest.approx(per_client, abs=0.005)
+    assert summary["connection_imbalance"] == pytest.approx(per_client, abs=0.005)
+    assert summary["amplification"] == pytest.approx(attempts, abs=0.03)
+    assert median_above < summary["reconnect_time_p50"] < median_above + 0.5
 
 
 def test_the_default_is_built_in():

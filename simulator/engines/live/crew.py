@@ -20,8 +20,15 @@ from simulator.errors import RunFailedError
 class Crew:
     """A pool of processes that lives no longer than its context."""
 
-    def __init__(self, size: int) -> None:
-        """Prepare a pool of `size` processes; each starts with its first task."""
+    def __init__(self, n_workers: int, *, n_servers: int = 1) -> None:
+        """Prepare a pool of processes; each starts with its first task.
+
+        Args:
+            n_workers: Those that drive clients.
+            n_servers: Those that come before them, and are the last to be told to end.
+        """
+        size = n_servers + n_workers
+        self._n_servers = n_servers
         context = multiprocessing.get_context("spawn")
         pairs = [context.Pipe() for _ in range(size)]
         self._links: list[Connection[object, object]] = [ours for ours, _ in pairs]
@@ -71,7 +78,7 @@ class Crew:
     def _dismiss(self) -> None:
         """Stop the workers before the server, or they would record how it goes."""
         started = list(zip(self._links, self._tasks, strict=False))
-        for children in (started[1:], started[:1]):
+        for children in (started[self._n_servers :], started[: self._n_servers]):
             for link, _ in children:
                 with suppress(OSError):
                     link.send(Stop())
@@ -81,7 +88,8 @@ class Crew:
         for index, task in enumerate(self._tasks):
             error = task.exception() if task.done() else None
             if isinstance(error, multiprocessing.ProcessError | RuntimeError):
-                role = "the server" if index == 0 else f"worker {index}"
+                n_before = self._n_servers - 1  # Workers are numbered from 1.
+                role = "the server" if index < self._n_servers else f"worker {index - n_before}"
                 raise RunFailedError(f"{role} or a process beside it died: {error}") from error
             if error is not None:
                 raise error

@@ -1,33 +1,33 @@
 """One live run, from preflight to the saved result.
 
-The engine's own process only conducts: it starts the stub and the workers, waits until the whole
-fleet is connected, names t = 0, decides when the run is over, and puts the records together.
+The engine's own process only conducts: it starts the stub (or finds a server that is not ours)
+and the workers, waits until the whole fleet is connected, names t = 0, decides when the run is
+over, and puts the records together.
 """
 
+import math
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from simulator import machine
-from simulator.ending import Ending, Sample
+from simulator.ending import Sample
 from simulator.engines.live.crew import Crew, share_of
 from simulator.engines.live.fleet_process import FleetJob, drive_fleet
-from simulator.engines.live.messages import (
-    Begin,
-    FleetProgress,
-    Listening,
-    ServerProgress,
-)
-from simulator.engines.live.server_process import serve
-from simulator.errors import InputError, MachineError, RunFailedError
+from simulator.engines.live.foreign import ForeignServer
+from simulator.engines.live.messages import Begin, FleetProgress
+from simulator.engines.live.opponent import Opponent
+from simulator.engines.live.stub import START_TIMEOUT, Stub
+from simulator.engines.live.way import Way
+from simulator.errors import InputError, RunFailedError
 from simulator.progress import Progress, Watcher, unwatched
 from simulator.provenance import first_manifest
 from simulator.results import Manifest, RunResult
 from simulator.run_directory import assemble_streams, begin_run, save_run, write_manifest
 from simulator.scenario import Scenario
+from simulator.target import Target
 
-_START_TIMEOUT = 60.0
-"""Seconds that a child process gets to start; importing is slow on a busy machine."""
 _LEAD = 0.5
 """Seconds between the order to begin and what it names, so that it reaches everybody before."""
 _TICK = 0.1
@@ -39,6 +39,7 @@ def run(
     *,
     out: Path,
     n_workers: int | None = None,
+    target: Target | None = None,
     watch: Watcher = unwatched,
 ) -> RunResult:
     """Run a scenario on real sockets.
@@ -47,45 +48,65 @@ def run(
         scenario: What to run.
         out: An empty directory for the records.
         n_workers: Client processes; one per core that the server leaves, unless given.
+        target: The server, if it is not to be a stub of ours.
         watch: Told of the progress.
 
     Raises:
         MachineError: This machine cannot do it, or the port is in use.
         InputError: A setting proved to be bad while it ran; what was recorded is in `out`.
-        RunFailedError: A process died; likewise.
+        TargetError: The target is not there, or the scenario asks for what it cannot do.
+        RunFailedError: A process died; what was recorded is in `out`.
         KeyboardInterrupt: After saving what was recorded.
     """
-    return _LiveRun(scenario, out, n_workers, watch).conduct()
+    here = machine.inspect()
+    n_workers = min(n_workers or here.n_workers, scenario.n_clients)
+    opponent: Opponent
+    if target is None:
+        opponent = Stub(scenario, here=here, n_workers=n_workers)
+    else:
+        opponent = ForeignServer(target, scenario, out=out, here=here, n_workers=n_workers)
+    run = _LiveRun(
+        scenario, out=out, opponent=opponent, here=here, n_workers=n_workers, watch=watch
+    )
+    return run.conduct()
 
 
 class _LiveRun:
     def __init__(
-        self, scenario: Scenario, out: Path, n_workers: int | None, watch: Watcher
+        self,
+        scenario: Scenario,
+        *,
+        out: Path,
+        opponent: Opponent,
+        here: machine.Machine,
+        n_workers: int,
+        watch: Watcher,
     ) -> None:
-        here = machine.inspect()
         self._scenario = scenario
         self._out = out
         self._watch = watch
-        self._n_workers = min(n_workers or here.n_workers, scenario.n_clients)
+        self._opponent = opponent
+        self._n_workers = n_workers
         self._syn_retry_at = here.syn_retry_at
-        self._sources = machine.source_addresses(scenario.n_clients, here)
-        notes = machine.prepare(scenario, here, n_workers=self._n_workers)
         self._manifest: Manifest = first_manifest(
             scenario,
             "live",
             kernel=here.settings(),
             n_workers=self._n_workers,
-            notes=notes,
+            notes=opponent.notes,
+            **opponent.facts,
         )
         self._fleets: dict[int, FleetProgress] = {}
-        self._server = ServerProgress()
 
     def conduct(self) -> RunResult:
         streams = begin_run(self._out, manifest=self._manifest, scenario=self._scenario)
         try:
-            with Crew(1 + self._n_workers) as crew:
-                address = self._start_server(crew, streams)
-                self._assemble_fleet(crew, address, streams)
+            with (
+                self._opponent as opponent,
+                Crew(self._n_workers, n_servers=opponent.n_processes) as crew,
+            ):
+                way = opponent.meet(crew, streams)
+                self._assemble_fleet(crew, way, streams)
                 self._watch_until_over(crew)
                 crew.finish()
         except (RunFailedError, InputError) as error:
@@ -100,22 +121,7 @@ class _LiveRun:
             raise
         return self._save()
 
-    def _start_server(self, crew: Crew, streams: Path) -> tuple[str, int]:
-        crew.start(serve, self._scenario, streams)
-        deadline = time.perf_counter() + _START_TIMEOUT
-        try:
-            while time.perf_counter() < deadline:
-                for _, message in crew.messages(_TICK):
-                    if isinstance(message, Listening):
-                        return message.address
-        except OSError as error:
-            port = self._scenario.server.port
-            raise MachineError(
-                f"server.port = {port}: {error.strerror}; 0 takes a free one"
-            ) from None
-        raise RunFailedError(f"the server did not start within {_START_TIMEOUT:g} s")
-
-    def _assemble_fleet(self, crew: Crew, address: tuple[str, int], streams: Path) -> None:
+    def _assemble_fleet(self, crew: Crew, way: Way, streams: Path) -> None:
         """Connect everybody, then name t = 0."""
         scenario = self._scenario
         ramp_starts_at = time.perf_counter() + _LEAD * (1 + self._n_workers)
@@ -125,15 +131,14 @@ class _LiveRun:
                 FleetJob(
                     scenario=scenario,
                     numbers=numbers,
-                    address=address,
-                    sources=self._sources,
+                    way=way,
                     syn_retry_at=self._syn_retry_at,
                     ramp_starts_at=ramp_starts_at,
                     streams=streams,
                 ),
             )
-        ramp = scenario.n_clients / scenario.ramp_rate
-        deadline = ramp_starts_at + 3 * ramp + _START_TIMEOUT
+        ramp = scenario.n_clients / min(scenario.ramp_rate, way.max_connects or math.inf)
+        deadline = ramp_starts_at + 3 * ramp + START_TIMEOUT
         while self._total().n_connected < scenario.n_clients:
             self._look(crew, origin=max(ramp_starts_at + ramp, time.perf_counter() + _LEAD))
             if time.perf_counter() > deadline:
@@ -149,18 +154,18 @@ class _LiveRun:
 
     def _watch_until_over(self, crew: Crew) -> None:
         origin = self._manifest.origin or 0.0
-        ending = Ending(self._scenario)
         while True:
             self._look(crew, origin=origin)
             total = self._total()
             at = time.perf_counter() - origin
-            reason = ending.reason(
+            self._opponent.act(at)
+            reason = self._opponent.ending.reason(
                 Sample(
                     at=at,
                     n_connected=total.n_connected,
                     n_gave_up=total.n_gave_up,
                     n_connects=total.n_connects,
-                    n_arrivals=self._server.n_arrivals,
+                    n_arrivals=self._opponent.n_arrivals,
                 )
             )
             if reason is not None:
@@ -174,8 +179,8 @@ class _LiveRun:
             match message:
                 case FleetProgress():
                     self._fleets[index] = message
-                case ServerProgress():
-                    self._server = message
+                case _:
+                    self._opponent.hear(message)
         total = self._total()
         self._watch(
             Progress(
@@ -196,12 +201,26 @@ class _LiveRun:
                 n_attempts=total.n_attempts + part.n_attempts,
                 n_connects=total.n_connects + part.n_connects,
                 n_gave_up=total.n_gave_up + part.n_gave_up,
+                n_held=total.n_held + part.n_held,
+                longest_hold=max(total.longest_hold, part.longest_hold),
             )
         return total
 
     def _note(self, **fields: object) -> None:
         self._manifest = self._manifest.model_copy(update=fields)
 
+    def _notes(self) -> Iterator[str]:
+        yield from self._opponent.notes
+        if held := self._total().n_held:
+            longest = self._total().longest_hold
+            yield (
+                f"the ceiling on connects held {held} attempts back, by up to {longest:.1f} s: "
+                f"that lag is the load generator's own"
+            )
+
     def _save(self) -> RunResult:
+        self._note(
+            notes=tuple(self._notes()), n_held_back=self._total().n_held, **self._opponent.facts
+        )
         result = assemble_streams(self._out, manifest=self._manifest, scenario=self._scenario)
         return save_run(result, self._out)

@@ -11,12 +11,12 @@ from simulator.core.cohorts import deal_cohorts
 from simulator.core.outbox import Storage
 from simulator.engines.live import child
 from simulator.engines.live.messages import FleetProgress
-from simulator.engines.live.sockets import dialler
+from simulator.engines.live.way import Way
 from simulator.fleet import Fleet
 from simulator.recording import FleetRecorder
 from simulator.scenario import Scenario
 from simulator.storage import opened_storage
-from simulator.transport import TRANSPORTS
+from simulator.turnstile import Turnstile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,9 +26,8 @@ class FleetJob:
     scenario: Scenario
     numbers: Sequence[int]
     """The clients it drives."""
-    address: tuple[str, int]
-    sources: tuple[str | None, ...]
-    """Addresses to dial from."""
+    way: Way
+    """To the server."""
     syn_retry_at: Sequence[float]
     """When this kernel repeats an unanswered SYN."""
     ramp_starts_at: float
@@ -44,21 +43,30 @@ def drive_fleet(job: FleetJob, index: int) -> None:
 
 
 def _drive(job: FleetJob, index: int, storage: Storage) -> None:
-    scenario = job.scenario
-    recorder = FleetRecorder(job.streams, process=index)
+    scenario, way = job.scenario, job.way
+    share = len(job.numbers) / scenario.n_clients
+    turnstile = None if way.max_connects is None else Turnstile(share * way.max_connects)
+    recorder = FleetRecorder(job.streams, process=index, is_balanced=scenario.is_balanced)
     fleet = Fleet(
         scenario,
         job.numbers,
         deal_cohorts(
             scenario.seed, [cohort.share for cohort in scenario.cohorts], scenario.n_clients
         ),
-        dials=[dialler(job.address, source) for source in job.sources],
-        transport=TRANSPORTS[scenario.transport],
-        host=f"{job.address[0]}:{job.address[1]}",
+        dials=way.dials(),
+        transport=way.transport(scenario.transport),
+        host=way.host,
         recorder=recorder,
         storage=storage,
         syn_retry_at=job.syn_retry_at,
+        hold=turnstile,
+        path_of=way.path_of,
     )
+
+    def begin(origin: float) -> None:
+        fleet.begin(origin)
+        if turnstile is not None:
+            turnstile.begin()
 
     async def main() -> None:
         await fleet.run(ramp_starts_at=job.ramp_starts_at)
@@ -68,18 +76,20 @@ def _drive(job: FleetJob, index: int, storage: Storage) -> None:
         child.live(
             index,
             main,
-            begin=fleet.begin,
-            report=partial(_progress, recorder),
+            begin=begin,
+            report=partial(_progress, recorder, turnstile),
             flush=recorder.flush,
         )
     finally:
         recorder.close()
 
 
-def _progress(recorder: FleetRecorder) -> FleetProgress:
+def _progress(recorder: FleetRecorder, turnstile: Turnstile | None) -> FleetProgress:
     return FleetProgress(
         n_connected=recorder.n_connected,
         n_attempts=recorder.n_attempts,
         n_connects=recorder.n_connects,
         n_gave_up=recorder.n_gave_up,
+        n_held=0 if turnstile is None else turnstile.n_held + turnstile.n_waiting,
+        longest_hold=0.0 if turnstile is None else turnstile.longest,
     )

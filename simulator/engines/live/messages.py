@@ -1,6 +1,6 @@
 """What the processes of a live run say to each other, and how a Trio process listens."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -9,9 +9,9 @@ import trio
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Server to engine: it listens there."""
+    """Server to engine: its nodes listen there, or will."""
 
-    address: tuple[str, int]
+    addresses: Sequence[tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,10 @@ class FleetProgress:
     n_attempts: int = 0
     n_connects: int = 0
     n_gave_up: int = 0
+    n_held: int = 0
+    """Attempts that a ceiling on connects per second has kept waiting."""
+    longest_hold: float = 0.0
+    """Seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import trio
 
+from server_stub.cluster import Cluster
 from server_stub.recorder import ServerRecorder
-from server_stub.server import Server
-from server_stub.streams import SocketPort
+from server_stub.streams import open_ports
 from simulator.engines.live import child
 from simulator.engines.live.clock import SharedClock
 from simulator.engines.live.messages import Listening, ServerProgress
@@ -24,12 +24,12 @@ def serve(scenario: Scenario, streams: Path, index: int) -> None:
         index: Which link leads to the engine.
 
     Raises:
-        OSError: The port is in use.
+        OSError: A port is in use.
     """
-    config = scenario.server
-    port = SocketPort(HOST, config.port, listen_backlog=config.listen_backlog)
-    recorder = ServerRecorder(streams)
-    server = Server(config, port=port, seed=scenario.seed, recorder=recorder)
+    config, plan = scenario.server, scenario.plan
+    ports = open_ports(HOST, config.port, plan.n_places, listen_backlog=config.listen_backlog)
+    recorders = [ServerRecorder(streams, node=node) for node in range(plan.n_places)]
+    cluster = Cluster(config, plan, ports=ports, seed=scenario.seed, recorders=recorders)
     origin: list[float] = []
     begun = trio.Event()
 
@@ -39,18 +39,19 @@ def serve(scenario: Scenario, streams: Path, index: int) -> None:
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
-            await nursery.start(server.run)
-            child.link_of(index).send(Listening(port.address))
+            await nursery.start(cluster.run)
+            child.link_of(index).send(Listening([port.address for port in ports]))
             await begun.wait()
-            await server.follow(scenario.windows, origin=origin[0])
+            await cluster.follow(origin=origin[0])
 
     try:
         child.live(
             index,
             main,
             begin=begin,
-            report=lambda: ServerProgress(n_arrivals=recorder.totals["arrivals"]),
-            flush=recorder.flush,
+            report=lambda: ServerProgress(n_arrivals=cluster.n_arrivals),
+            flush=cluster.flush,
         )
     finally:
-        recorder.close(SharedClock().current_time())
+        for recorder in recorders:
+            recorder.close(SharedClock().current_time())

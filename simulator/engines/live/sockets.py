@@ -19,12 +19,13 @@ def dialler(address: tuple[str, int], source: str | None) -> Callable[[], Awaita
     No name resolution and no happy eyeballs: they would cost more than the connect itself.
 
     Args:
-        address: Numeric IPv4 address and port of the server.
+        address: Numeric address and port of the server.
         source: Numeric address to dial from; None for the kernel's choice.
     """
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
 
     async def dial() -> Stream:
-        client = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        client = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if source is not None:

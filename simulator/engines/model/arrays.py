@@ -7,6 +7,7 @@ known then, since nobody overtakes (see `queueing`). While the server refuses, a
 to do with each other, and each client goes through its own.
 """
 
+import math
 from itertools import zip_longest
 
 import numpy as np
@@ -152,7 +153,7 @@ class Arrays:
             return
         at = np.full(np.count_nonzero(cut_off), end)
         if before.kind is OutageKind.GRACEFUL:
-            self._herd.fail(clients[cut_off], at, Outcome.REJECTED, retry_after=self._retry_after)
+            self._herd.fail(clients[cut_off], at, Outcome.REJECTED)
         else:
             self._herd.fail(clients[cut_off], at, Outcome.RESET)
 
@@ -176,7 +177,8 @@ class Arrays:
     @property
     def _retry_after(self) -> int:
         """Nanoseconds; a header holds whole seconds."""
-        return -(-in_ns(self._config.retry_after or 0.0) // 10**9) * 10**9
+        advice = self._config.retry_after
+        return 0 if advice is None else math.ceil(advice.at_least) * 10**9
 
     def _service_of(self, clients: Clients) -> Instants:
         episode, attempt = self._herd.keys_of(clients)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from simulator.core.cohorts import deal_cohorts
-from simulator.ending import HORIZON_HAS_COME
+from simulator.ending import HORIZON
 from simulator.engines.model import scope
 from simulator.engines.model.arrays import Arrays
 from simulator.engines.model.reference import Reference
@@ -35,7 +35,7 @@ def run(scenario: Scenario, *, out: Path, watch: Watcher = unwatched) -> RunResu
         reproducible=True,
         origin=0.0,
         observed_until=scenario.horizon,
-        ended_because=HORIZON_HAS_COME,
+        ended_because=HORIZON,
         notes=tuple(scope.notes(scenario)),
     )
     begin_run(out, manifest=manifest, scenario=scenario)

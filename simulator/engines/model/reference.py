@@ -6,6 +6,7 @@ timeouts, arrivals; arrivals by the client's number.
 """
 
 import heapq
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -311,7 +312,8 @@ class Reference:
     @property
     def _retry_after(self) -> int:
         """Nanoseconds; a header holds whole seconds."""
-        return -(-in_ns(self._config.retry_after or 0.0) // 10**9) * 10**9
+        advice = self._config.retry_after
+        return 0 if advice is None else math.ceil(advice.at_least) * 10**9
 
     def _plan_departure(self) -> None:
         due_at = self._desk.next_due()
@@ -375,7 +377,7 @@ class Reference:
                 self._fail(dial, Outcome.RESET)
         for dial in at_the_desk:
             if not dial.has_left and graceful:
-                self._fail(dial, Outcome.REJECTED, self._retry_after)
+                self._fail(dial, Outcome.REJECTED)
             elif not dial.has_left:
                 self._fail(dial, Outcome.RESET)
         self._sessions.clear()

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 from server_stub.outage import OutageKind
-from simulator.errors import Problem, ScenarioError
+from server_stub.problems import Problem
+from simulator.errors import ScenarioError
 from simulator.scenario import Scenario
 
+_KINDS = (OutageKind.GRACEFUL, OutageKind.CRASH, OutageKind.FREEZE, OutageKind.NETWORK)
+"""Of outages that it models."""
 REFERENCE_LIMIT = 200_000
 """Clients that the reference runs, one event at a time; beyond it would take hours."""
 
@@ -16,7 +19,7 @@ def check(scenario: Scenario) -> None:
     Raises:
         ScenarioError: With every such setting.
     """
-    problems = [*_foreign(scenario)]
+    problems = [*_foreign(scenario), *_of_the_server(scenario), *_of_the_outages(scenario)]
     reason = needs_reference(scenario)
     if reason is not None and scenario.n_clients > REFERENCE_LIMIT:
         problems.append(
@@ -47,6 +50,31 @@ def _foreign(scenario: Scenario) -> Iterator[Problem]:
                 f"{cohort.connect_timeout:g}",
                 f"more than the rtt, {cohort.rtt:g}",
             )
+
+
+def _of_the_server(scenario: Scenario) -> Iterator[Problem]:
+    server = scenario.server
+    if scenario.deploy:
+        yield _refused("deploy", "a table", "none")
+    if server.nodes > 1:
+        yield _refused("server.nodes", f"{server.nodes}", "1")
+    if server.order != "fifo":
+        yield _refused("server.order", repr(server.order), "'fifo'")
+    advice = server.retry_after
+    if advice is not None and (advice.spread or advice.per_waiting):
+        yield _refused("server.retry_after", "a window", "a number of seconds")
+    for field in ("reconnect_window", "admission", "max_per_address", "max_connection_age"):
+        if getattr(server, field) is not None:
+            yield _refused(f"server.{field}", "set", '"none"')
+
+
+def _of_the_outages(scenario: Scenario) -> Iterator[Problem]:
+    for index, outage in enumerate(scenario.outage):
+        if outage.kind not in _KINDS:
+            kinds = ", ".join(repr(kind.value) for kind in _KINDS)
+            yield _refused(f"outage.{index}.kind", repr(outage.kind.value), f"one of {kinds}")
+        elif outage.direction not in (None, "both"):
+            yield _refused(f"outage.{index}.direction", repr(outage.direction), "'both'")
 
 
 def _refused(place: str, value: str, allowed: str) -> Problem:

@@ -105,6 +105,7 @@ def _disconnects(course: Course, scenario: Scenario) -> Columns:
         "broke_at": in_seconds(columns["broke_at"]),
         "noticed_at": in_seconds(columns["noticed_at"]),
         "cause": causes[columns["outage"]],
+        "node": np.zeros(columns["client"].size, dtype=np.uint16),
     }
     return as_table(DISCONNECTS, _sorted(table, "noticed_at", "client"))
 

@@ -5,13 +5,14 @@ computing does, no lag exists, and the same seed gives the same tables again, by
 """
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import trio
 
+from server_stub.cluster import Cluster
 from server_stub.recorder import ServerRecorder
-from server_stub.server import Server
 from simulator.collecting import collected_seldom
 from simulator.core.cohorts import deal_cohorts
 from simulator.core.outbox import Storage
@@ -68,8 +69,10 @@ class _VirtualRun:
 
     def conduct(self) -> RunResult:
         streams = begin_run(self._out, manifest=self._manifest, scenario=self._scenario)
-        fleet_recorder = FleetRecorder(streams)
-        server_recorder = ServerRecorder(streams)
+        fleet_recorder = FleetRecorder(streams, is_balanced=self._scenario.is_balanced)
+        server_recorders = [
+            ServerRecorder(streams, node=node) for node in range(self._scenario.plan.n_places)
+        ]
         try:
             with (
                 opened_storage(self._scenario.outbox, self._out / "outbox.sqlite") as storage,
@@ -79,7 +82,7 @@ class _VirtualRun:
                 trio.run(
                     self._live,
                     fleet_recorder,
-                    server_recorder,
+                    server_recorders,
                     storage,
                     clock=self._clock,
                 )
@@ -92,38 +95,50 @@ class _VirtualRun:
             raise error from None
         finally:
             fleet_recorder.close()
-            server_recorder.close(self._clock.current_time())
+            for recorder in server_recorders:
+                recorder.close(self._clock.current_time())
             result = assemble_streams(self._out, manifest=self._manifest, scenario=self._scenario)
             result = save_run(result, self._out)
         return result
 
     async def _live(
-        self, fleet_recorder: FleetRecorder, server_recorder: ServerRecorder, storage: Storage
+        self,
+        fleet_recorder: FleetRecorder,
+        server_recorders: Sequence[ServerRecorder],
+        storage: Storage,
     ) -> None:
         scenario = self._scenario
-        port = MemoryPort(listen_backlog=scenario.server.listen_backlog)
-        server = Server(scenario.server, port=port, seed=scenario.seed, recorder=server_recorder)
+        ports = [
+            MemoryPort(listen_backlog=scenario.server.listen_backlog) for _ in server_recorders
+        ]
+        cluster = Cluster(
+            scenario.server,
+            scenario.plan,
+            ports=ports,
+            seed=scenario.seed,
+            recorders=server_recorders,
+        )
         shares = [cohort.share for cohort in scenario.cohorts]
         fleet = Fleet(
             scenario,
             range(scenario.n_clients),
             deal_cohorts(scenario.seed, shares, scenario.n_clients),
-            dials=[port.dial],
+            dials=[[port.dial for port in ports]],
             transport=TRANSPORTS[scenario.transport],
             host=_HOST,
             recorder=fleet_recorder,
             storage=storage,
         )
         async with trio.open_nursery() as nursery:
-            await nursery.start(server.run)
+            await nursery.start(cluster.run)
             nursery.start_soon(partial(fleet.run, ramp_starts_at=trio.current_time()))
             await self._wait_for_everybody(fleet_recorder)
             origin = math.ceil(trio.current_time())
             self._note(origin=origin)
             write_manifest(self._out, self._manifest)
             fleet.begin(origin)
-            nursery.start_soon(partial(server.follow, scenario.windows, origin=origin))
-            await self._watch_until_over(origin, fleet_recorder, server_recorder)
+            nursery.start_soon(partial(cluster.follow, origin=origin))
+            await self._watch_until_over(origin, fleet_recorder, cluster)
             nursery.cancel_scope.cancel()
 
     async def _wait_for_everybody(self, recorder: FleetRecorder) -> None:
@@ -139,7 +154,7 @@ class _VirtualRun:
                 )
 
     async def _watch_until_over(
-        self, origin: float, fleet_recorder: FleetRecorder, server_recorder: ServerRecorder
+        self, origin: float, fleet_recorder: FleetRecorder, cluster: Cluster
     ) -> None:
         ending = Ending(self._scenario)
         reason = None
@@ -155,12 +170,12 @@ class _VirtualRun:
                     n_connected=fleet_recorder.n_connected,
                     n_gave_up=fleet_recorder.n_gave_up,
                     n_connects=fleet_recorder.n_connects,
-                    n_arrivals=server_recorder.totals["arrivals"],
+                    n_arrivals=cluster.n_arrivals,
                 )
             )
             if tick % _TICKS_PER_FLUSH == 0:
                 fleet_recorder.flush()
-                server_recorder.flush()
+                cluster.flush()
         self._note(observed_until=min(at, self._scenario.horizon), ended_because=reason)
 
     def _report(self, at: float, recorder: FleetRecorder) -> None:

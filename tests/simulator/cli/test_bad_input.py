@@ -37,7 +37,7 @@ def complaint(done):
         (["--clients", "-5"], ["n_clients = -5", "more than 0"]),
         (["--clients", "many"], ["--clients", "integer"]),
         (["--seed", "-1"], ["seed = -1", "at least 0"]),
-        (["--set", "outage.starts_at=99"], ["outage.starts_at = 99", "horizon"]),
+        (["--set", "outage.starts_at=99"], ["outage.0.starts_at = 99", "horizon"]),
         (["--set", "client.policy=fixd"], ["client.policy = 'fixd'", "did you mean 'fixed'?"]),
         (["--fail-if", "recovered_shar < 1"], ["--fail-if", "did you mean 'recovered_share'?"]),
         (["--fail-if", "recovered_share"], ["--fail-if", "METRIC OP VALUE"]),
@@ -47,7 +47,13 @@ def complaint(done):
         ),
         (["--fail-if", "outages.7.floor > 0"], ["outages.7.floor"]),
         (["--fail-if", "verdict > 3"], ["verdict", "a word"]),
-        (["--junit", "nowhere/out.xml"], ["--junit", "nowhere"]),
+        (
+            ["--junit", "nowhere/out.xml", "--fail-if", "recovered_share < 1"],
+            ["--junit", "nowhere"],
+        ),
+        (["--junit", "out.xml"], ["--junit = out.xml", "--fail-if", "[[objective]]"]),
+        (["--set", "outage.kind=gracefull"], ["outage.0.kind", "did you mean 'graceful'?"]),
+        (["--set", "transport=wsprot"], ["transport = 'wsprot'", "did you mean 'wsproto'?"]),
         (["--no-such-option"], ["--no-such-option", "herd run --help"]),
     ],
 )

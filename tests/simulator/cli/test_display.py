@@ -36,3 +36,21 @@ def test_silent_without_a_terminal(capsys):
         display.watcher("fixed")(progress(1.0))
         display.count("measuring", 1, 2)
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_cue_comes_once_everybody_is_connected(capsys):
+    """Whoever is to do something by hand is told when, also where no progress is shown."""
+    with Display(quiet=False) as display:
+        watch = display.watcher("fixed", announce="restart it now")
+        watch(progress(-1.0))
+        assert capsys.readouterr() == ("", "")
+        watch(progress(0.0))
+        watch(progress(0.1))
+    assert capsys.readouterr() == ("", "herd: restart it now\n")
+
+
+def test_no_cue_where_nobody_wants_to_hear(capsys):
+    """With --quiet."""
+    with Display(quiet=True) as display:
+        display.watcher("fixed", announce="restart it now")(progress(0.0))
+    assert capsys.readouterr() == ("", "")

@@ -52,7 +52,7 @@ def staged(monkeypatch, recovered):
         save_run(recovered, out)
         return recovered
 
-    monkeypatch.setattr(experiment, "_engine", lambda name: conduct)
+    monkeypatch.setattr(experiment, "_engine", lambda name, target: conduct)
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def test_failed_run(cli, monkeypatch):
     def conduct(scenario, *, out, watch):
         raise experiment.RunFailedError("worker 1 died")
 
-    monkeypatch.setattr(experiment, "_engine", lambda name: conduct)
+    monkeypatch.setattr(experiment, "_engine", lambda name, target: conduct)
     done = cli("run", "--out", "out")
     assert done.returncode == 1
     assert done.stderr == "herd: worker 1 died; nothing was recorded\n"

@@ -5,13 +5,14 @@ import trio
 from wsproto.events import CloseConnection, Ping, TextMessage
 
 from server_stub.backend import Backend
+from server_stub.cluster import Cluster
 from server_stub.config import ServerConfig, ServiceTime
 from server_stub.draws import uniform
 from server_stub.handshake import Handshake
 from server_stub.messages import decode, encode
-from server_stub.outage import Outage, unfold
+from server_stub.outage import Outage
+from server_stub.plan import plan
 from server_stub.recorder import ServerRecorder
-from server_stub.server import Server
 from simulator.client import Client
 from simulator.core.backoff import BASIC
 from simulator.core.events import StatusChanged, TextReceived, Updated
@@ -97,7 +98,9 @@ class World:
         events = []
         listeners = settings.pop("listeners", ())
         options = {
-            name: settings.pop(name) for name in ("may_dial", "first_due_at") if name in settings
+            name: settings.pop(name)
+            for name in ("may_dial", "first_due_at", "hold", "path_of")
+            if name in settings
         }
         config = ClientConfig(
             **{"policy": BASIC["fixed"], "connect_timeout": 2.0, "rtt": RTT, "heartbeat": None}
@@ -137,17 +140,22 @@ class Stub(World):
         super().__init__(nursery, transport, MemoryPort(listen_backlog=config.listen_backlog))
         self.recorder = ServerRecorder()
         self.backend = Witness(config.history, config.ledger)
-        self.server = Server(
-            config, port=self.port, seed=SEED, recorder=self.recorder, backend=self.backend
+        self._cluster = Cluster(
+            config,
+            plan(1, [Outage(**outage) for outage in outages]),
+            ports=[self.port],
+            seed=SEED,
+            recorders=[self.recorder],
+            backend=self.backend,
         )
-        self._windows = unfold(Outage(**outage) for outage in outages)
+        (self.server,) = self._cluster.nodes
 
     async def start(self):
         """Let the server listen and follow its schedule."""
-        await self._nursery.start(self.server.run)
+        await self._nursery.start(self._cluster.run)
 
         async def follow():
-            await self.server.follow(self._windows, origin=0.0)
+            await self._cluster.follow(origin=0.0)
             await trio.sleep_forever()
 
         self._nursery.start_soon(follow)

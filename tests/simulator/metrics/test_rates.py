@@ -74,8 +74,12 @@ def test_arrivals_at_a_node_that_is_down_do_not_count():
     assert peak_arrival_rate_up(server, outages, 1.0) == 9
 
 
-def test_a_cut_path_is_no_downtime_of_the_server(herd):
-    """What arrives along other paths meanwhile met a server that was up."""
-    run = herd(1).outage(2, 6, kind="network").interval(3, arrivals=7).interval(9, arrivals=1)
+@pytest.mark.parametrize(
+    ("kind", "peak"),
+    [("network", 7), ("idle_timeout", 7), ("slow", 7), ("drain", 1), ("cold", 1), ("crash", 1)],
+)
+def test_a_server_is_down_only_where_it_lets_nobody_in(herd, kind, peak):
+    """What arrives while some path is cut, or services are slow, met a server that was up."""
+    run = herd(1).outage(2, 6, kind=kind).interval(3, arrivals=7).interval(9, arrivals=1)
     result = run.result()
-    assert peak_arrival_rate_up(result.server, result.outages, 1.0) == 7
+    assert peak_arrival_rate_up(result.server, result.outages, 1.0) == peak

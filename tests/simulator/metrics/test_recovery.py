@@ -151,6 +151,16 @@ def test_the_outages_of_one_place_follow_one_another(herd):
     assert [span.on_the_network for span in spans] == [False, True, False, False]
 
 
+def test_a_slow_spell_neither_ends_a_recovery_nor_has_one(herd):
+    """It disconnects nobody: who is down in it is down for another reason."""
+    run = herd(2).outage(2, 6, kind="crash").loses(0, 2).loses(1, 2)
+    run.outage(7, 9, kind="slow").tries(0, 8).tries(1, 10).outage(20, 21)
+    crash, slow, _ = recoveries(run)
+    assert (crash.n_clients, crash.time(1.0), crash.until) == (2, 4, 20)
+    assert (slow.n_clients, slow.time(1.0)) == (0, 0)
+    assert [span.next_starts_at for span in spans_of(run.result(), 100.0)] == [20, 20, math.inf]
+
+
 def test_goodput_without_full_recovery_is_over_the_whole_stretch(herd):
     """Up to the next outage or the end."""
     run = herd(4, horizon=16.0).outage(2, 6)

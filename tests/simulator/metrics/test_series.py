@@ -85,6 +85,18 @@ class TestShareConnected:
         np.testing.assert_allclose(connected.edges, [0, 2, 4, 5, 10])
         np.testing.assert_allclose(connected.share, [1, 0, 0.25, 0.5])
 
+    def test_can_be_that_of_one_cohort(self, herd):
+        """Its own changes, as a share of its own clients."""
+        run = herd(4, horizon=10.0, shares={"one": 0.5, "other": 0.5}).outage(2, 6)
+        run.cohort_of[2:] = 1
+        run.loses(0, 2).loses(2, 3).loses(3, 4).tries(0, 7)
+        result = run.result()
+        one, other = (share_connected(result, cohort=index) for index in (0, 1))
+        np.testing.assert_allclose(one.edges, [0, 2, 7, 10])
+        np.testing.assert_allclose(one.share, [1, 0.5, 1])
+        np.testing.assert_allclose(other.edges, [0, 3, 4, 10])
+        np.testing.assert_allclose(other.share, [1, 0.5, 0])
+
     def test_ends_with_what_happened_at_the_very_end(self, herd):
         """A connect at the last instant is in the last step, which has no width."""
         run = herd(1, horizon=5.0).outage(1.0, 2.0).loses(0, 1.0).tries(0, 5.0)

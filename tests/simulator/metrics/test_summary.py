@@ -5,7 +5,7 @@ import json
 import pytest
 
 from simulator.core.outcomes import Outcome
-from simulator.metrics import METRICS, summarise
+from simulator.metrics import METRICS, evaluate, summarise
 
 OF_CLIENTS = {
     "n_full_refresh",
@@ -196,15 +196,31 @@ def test_without_the_servers_record_its_metrics_are_unmeasured(herd):
     run = herd(1).outage(2, 6).loses(0, 3, recorded=False).tries(0, 7)
     summary = summarise(run.result())
     assert set(summary["unmeasured"]) - OF_CLIENTS == {
+        "n_arrivals",
         "peak_arrival_rate_up_1s",
         "detection_time_p50",
         "detection_time_p99",
         "peak_backlog",
         "wasted_share",
+        "turned_away",
         "metastable",
         "server_lag_p99",
     }
     assert summary["reconnect_time_p50"] == 4
+
+
+def test_those_turned_away_are_counted_by_the_rule_that_did_it(herd):
+    """Over all intervals from t = 0 on; an outage's own scope has its stretch."""
+    run = herd(1).outage(2, 6).interval(-1, turned_away={"backlog": 9})
+    run.interval(1, turned_away={"outage": 4})
+    run.interval(7, turned_away={"backlog": 3, "admission": 2}).interval(
+        8, turned_away={"backlog": 1}
+    )
+    summary = summarise(run.result())
+    counts = {"backlog": 4, "max_connections": 0, "admission": 2, "max_per_address": 0, "outage": 4}
+    assert summary["turned_away"] == counts
+    assert summary["outages"]["0"]["turned_away"] == {**counts, "outage": 0}
+    assert evaluate("turned_away.backlog == 4", summary)
 
 
 def test_a_run_without_an_outage_has_no_recovery_to_measure(herd):
@@ -244,3 +260,30 @@ def test_collapse_shows_in_the_summary(herd):
     assert summary["wasted_share"] == 1
     assert summary["goodput_after_outage"] == 0
     assert summary["amplification"] == 29
+
+
+def test_of_a_foreign_server_only_its_clients_are_known(herd):
+    """What rests on a server's record, or on its capacity, is unmeasured; the rest is not."""
+    run = herd(4, event_rate=1.0, sync="delta", operation_rate=1.0)
+    for client in range(4):
+        run.notices(client, 2.0).tries(client, 7.0 + client).account(client)
+    summary = summarise(run.result(target="ws://localhost:8000/"))
+    assert set(summary["unmeasured"]) - OF_CLIENTS == {
+        *("peak_arrival_rate_up_1s", "detection_time_p50", "detection_time_p99", "peak_backlog"),
+        *("wasted_share", "metastable", "server_lag_p99", "floor", "binding_stage"),
+    }
+    assert set(summary["unmeasured"]) >= OF_CLIENTS
+    assert summary["recovered_share"] == 1.0
+    assert summary["time_to_recovery_p100"] == 3.0
+    assert summary["goodput_after_outage"] == pytest.approx(4 / 3)
+    assert summary["verdict"] == "ok"
+    assert summary["outages"]["0"]["floor"] is None
+
+
+def test_at_a_foreign_server_the_clients_lag_decides(herd):
+    """Attempts that a ceiling holds back start late, and that is the verdict."""
+    run = herd(4)
+    for client in range(4):
+        run.notices(client, 2.0).tries(client, 7.0, started_at=6.0, due_at=3.0)
+    summary = summarise(run.result(target="ws://localhost:8000/"))
+    assert (summary["generator_lag_p99"], summary["verdict"]) == (3.0, "saturated")

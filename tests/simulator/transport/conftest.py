@@ -57,12 +57,12 @@ class Peer:
 class Harness:
     """A port, and a transport that dials it."""
 
-    def __init__(self, transport, port, dial):
+    def __init__(self, transport, port, dial, **request):
         self.port = port
         self.port.listen()
         self.dial = dial
         """How a connection is dialled; a test may put something else in its place."""
-        self.transport = TRANSPORTS[transport](self._dial, "herd.test")
+        self.transport = TRANSPORTS[transport](self._dial, "herd.test", **request)
         self.peers = []
 
     async def _dial(self):
@@ -111,6 +111,17 @@ def harness(request):
     """Each transport in turn, over the network in memory."""
     port = MemoryPort(listen_backlog=8)
     return Harness(request.param, port, port.dial)
+
+
+@pytest.fixture
+def harness_over():
+    """One over a transport of one's choice, which says more than it must."""
+
+    def make(transport, **request):
+        port = MemoryPort(listen_backlog=8)
+        return Harness(transport, port, port.dial, **request)
+
+    return make
 
 
 @pytest.fixture(params=sorted(TRANSPORTS))

@@ -2,10 +2,12 @@
 
 import errno
 import os
+import re
 
 import pytest
 import trio
 from wsproto.events import CloseConnection, TextMessage
+from wsproto.utilities import generate_accept_token
 
 from server_stub.wire import OVERLOADED
 from simulator.core.outcomes import NoticedBy, Outcome
@@ -27,6 +29,72 @@ async def test_the_request_carries_the_path(harness, autojump_clock):
         async with harness.connect("/herd?client=1&episode=2&attempt=3"):
             pass
     assert targets == ["/herd?client=1&episode=2&attempt=3"]
+
+
+@pytest.mark.parametrize("transport", sorted(TRANSPORTS))
+async def test_further_headers_and_subprotocols_are_sent(transport, harness_over, autojump_clock):
+    """As a server that is not ours may want them: a token, and what the client speaks."""
+    harness = harness_over(
+        transport,
+        headers=[("Authorization", "Bearer x"), ("Cookie", "a=b")],
+        subprotocols=["chat.v2", "chat.v1"],
+    )
+    heads = []
+
+    async def play(peer):
+        stream = _Overheard(peer.stream)
+        peer.stream = stream
+        await peer.read_request()
+        heads.append(stream.heard)
+        await stream.send_all(accepting(stream.heard, b"Sec-WebSocket-Protocol: chat.v1\r\n"))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(harness.play, play)
+        async with harness.connect():
+            pass
+    (head,) = heads
+    lines = head.split(b"\r\n")
+    assert b"Authorization: Bearer x" in lines
+    assert b"Cookie: a=b" in lines
+    assert b"Sec-WebSocket-Protocol: chat.v2, chat.v1" in lines
+    assert b"Host: herd.test" in lines
+
+
+@pytest.mark.parametrize(
+    "line", [b"Sec-WebSocket-Protocol: chat.v3\r\n", b"Sec-WebSocket-Extensions: x-zip\r\n"]
+)
+async def test_what_was_not_asked_for_is_no_answer(harness, line, autojump_clock):
+    """A subprotocol or an extension that the client did not offer (RFC 6455, 4.1)."""
+
+    async def play(peer):
+        stream = _Overheard(peer.stream)
+        peer.stream = stream
+        await peer.read_request()
+        await stream.send_all(accepting(stream.heard, line))
+
+    assert (await harness.failure(play)).outcome is Outcome.EOF
+
+
+class _Overheard:
+    """A stream that remembers what it received."""
+
+    def __init__(self, stream):
+        self._stream = stream
+        self.heard = b""
+
+    async def receive_some(self):
+        data = await self._stream.receive_some()
+        self.heard += data
+        return data
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+
+def accepting(head, line):
+    """A 101 to this request, with one more line."""
+    (key,) = re.findall(rb"(?im)^sec-websocket-key: *(\S+)", head)
+    return ACCEPTING + b"Sec-WebSocket-Accept: %s\r\n%s\r\n" % (generate_accept_token(key), line)
 
 
 async def test_connecting_takes_no_time_of_its_own(harness, at_once, autojump_clock):

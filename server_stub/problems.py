@@ -1,14 +1,16 @@
 """Turns pydantic's complaints into herd's: the field, the value, what is allowed."""
 
+import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from simulator.errors import Problem, suggest
-
 _MISFIT = "misfit"
+_QUOTED = re.compile(r"'([^']*)'")
 
 _BOUNDS = {
     "greater_than": "more than {gt}",
@@ -27,9 +29,35 @@ _BOUNDS = {
     "string_type": "text",
     "missing": "required, but not set",
     "model_type": "a table",
+    "model_attributes_type": "a table",
+    "dict_type": "a table",
     "tuple_type": "a list",
     "string_pattern_mismatch": "letters, digits, '.', '-' and '_' only",
 }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One mistake in the input: where it stands, what stands there, what is allowed."""
+
+    place: str
+    value: str
+    allowed: str
+
+    def __str__(self) -> str:
+        value = f" = {self.value}" if self.value else ""
+        return f"{self.place}{value}: {self.allowed}"
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """What could have been meant: the nearest valid name, then all of them."""
+    names = sorted(known)
+    return f"{_hint(name, names)}valid: {', '.join(names)}"
+
+
+def _hint(name: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def problems_of(details: Iterable[ErrorDetails], model: type[BaseModel]) -> Iterator[Problem]:
@@ -67,14 +95,13 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
             return Problem(place=place, value="", allowed=_BOUNDS["missing"])
         case "value_error":
             return Problem(place=place, value="", allowed=str(context["error"]))
-        case "unknown_policy":
-            return Problem(place=place, value=_shown(value), allowed=detail["msg"])
-        case kind:
-            template = _BOUNDS.get(kind)
-            allowed = (
-                detail["msg"] if template is None else "allowed: " + template.format_map(context)
-            )
+        case kind if kind in _BOUNDS:
+            choices = _QUOTED.findall(str(context.get("expected", "")))
+            hint = _hint(value, choices) if isinstance(value, str) else ""
+            allowed = f"{hint}allowed: {_BOUNDS[kind].format_map(context)}"
             return Problem(place=place, value=_shown(value), allowed=allowed)
+        case _:
+            return Problem(place=place, value=_shown(value), allowed=detail["msg"])
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:

@@ -1,0 +1,183 @@
+"""What `herd serve` does once its options are read."""
+
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+
+import typer
+
+from server_stub.marks import Mark
+from simulator.cli.options import AskedToServe
+from simulator.cli.output import (
+    complain,
+    interruption_told,
+    print_json,
+)
+from simulator.cli.request import Mistakes
+from simulator.cli.running import draw_run, print_run
+from simulator.errors import InputError
+from simulator.experiment import new_directory
+from simulator.metrics import summarise
+from simulator.scenario import Scenario
+from simulator.scenario_files import DEFAULT, load_scenario
+from simulator.serving.ports import http_is_installed, http_missing
+from simulator.serving.session import Served
+from simulator.serving.session import serve as conduct
+from simulator.serving.terms import PORT, Certificate, Terms
+
+_OF_THE_HERD = frozenset(
+    {"n_clients", "grace", "ramp_rate", "transport", "outbox", "client", "cohort"}
+    | {"compare", "objective"}
+)
+"""Fields of a scenario that a server alone has no use for."""
+_LAST_PORT = 65535
+_INTERRUPTED = 130
+"""Exit code."""
+
+
+def serve(asked: AskedToServe) -> None:
+    """Serve a scenario, then show what was seen.
+
+    Raises:
+        InputError: The options, the scenario or the machine do not allow it; or nobody came.
+        typer.Exit: With the exit code, when that is not 0.
+    """
+    scenario, terms = _prepare(asked)
+    directory = asked.out or new_directory(scenario, "serve")
+    tell = partial(typer.echo, err=asked.json)
+    if not (asked.json and asked.quiet):
+        _remark(asked, terms, tell)
+    with interruption_told(directory):
+        served = conduct(
+            scenario,
+            terms=terms,
+            out=directory,
+            force=asked.force,
+            tell=_nobody if asked.json and asked.quiet else tell,
+            report=_nobody if asked.quiet or not sys.stderr.isatty() else _on_stderr,
+        )
+        draw_run(served.result, directory)
+    if asked.json:
+        print_json(summarise(served.result))
+    else:
+        typer.echo()
+        print_run(served.result, directory)
+    _remark_on_names(served, terms)
+    if served.stopped_by_signal:
+        raise typer.Exit(_INTERRUPTED)
+
+
+def _nobody(line: str) -> None:
+    """Tell nobody."""
+
+
+def _on_stderr(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _prepare(asked: AskedToServe) -> tuple[Scenario, Terms]:
+    """The scenario and the terms.
+
+    Raises:
+        InputError: With every mistake, a line for each.
+    """
+    mistakes = Mistakes()
+    scenario = mistakes.caught(
+        partial(load_scenario, asked.scenario or DEFAULT, changes=list(_changes(asked)))
+    )
+    for check in (_check_changes, _check_http, _check_numbers):
+        mistakes.caught(partial(check, asked))
+    mark = mistakes.caught(partial(_mark, asked.client_id))
+    tls = mistakes.caught(partial(_tls, asked))
+    mistakes.raise_any()
+    if scenario is None or mark is None or tls is None:
+        raise RuntimeError("something is missing, yet nothing is wrong")
+    terms = Terms(
+        host=asked.host,
+        port=(scenario.server.port or PORT) if asked.port is None else asked.port,
+        http_port=_http_port(asked),
+        mark=mark,
+        begin_after=asked.begin_after,
+        run_for=asked.run_for,
+        tls=tls,
+        token=asked.token,
+    )
+    if terms.needs_token and terms.token is None:
+        terms = replace(terms, token=secrets.token_urlsafe())
+    return scenario, terms
+
+
+def _changes(asked: AskedToServe) -> Iterator[str]:
+    yield from asked.changes or ()
+    if asked.seed is not None:
+        yield f"seed={asked.seed}"
+
+
+def _check_changes(asked: AskedToServe) -> None:
+    for change in asked.changes or ():
+        field = change.partition("=")[0].strip()
+        if field.split(".")[0] in _OF_THE_HERD:
+            raise InputError(
+                f"--set {field}: is about a herd, and herd serve starts none; allowed: name, seed, "
+                "horizon, settle, and the fields of server and outage"
+            )
+
+
+def _check_http(asked: AskedToServe) -> None:
+    if asked.no_http and asked.http_port is not None:
+        raise InputError(f"--http-port = {asked.http_port}: contradicts --no-http")
+    if asked.no_http and asked.token is not None:
+        raise InputError("--token: is for orders over HTTP, which --no-http switches off")
+    if asked.http_port is not None and not http_is_installed():
+        raise InputError(f"--http-port = {asked.http_port}: {http_missing()}")
+
+
+def _check_numbers(asked: AskedToServe) -> None:
+    for option, port in (("--port", asked.port), ("--http-port", asked.http_port)):
+        if port is not None and not 0 <= port <= _LAST_PORT:
+            raise InputError(f"{option} = {port}: allowed: 0 to {_LAST_PORT}")
+    if asked.begin_after < 0:
+        raise InputError(f"--begin-after = {asked.begin_after}: allowed: a number of clients, or 0")
+    if asked.run_for is not None and not 0 < asked.run_for < float("inf"):
+        raise InputError(f"--for = {asked.run_for:g}: allowed: seconds, more than 0")
+
+
+def _http_port(asked: AskedToServe) -> int | None:
+    if asked.no_http or not http_is_installed():
+        return None
+    return asked.http_port or 0
+
+
+def _mark(text: str) -> Mark:
+    try:
+        return Mark.parse(text)
+    except ValueError as error:
+        raise InputError(f"--client-id = {text}: {error}") from None
+
+
+def _tls(asked: AskedToServe) -> Certificate | bool:
+    if (asked.cert is None) is not (asked.key is None):
+        raise InputError("--cert and --key: need each other")
+    if asked.cert is None or asked.key is None:
+        return asked.tls
+    if asked.tls:
+        raise InputError("--tls: makes a certificate, but --cert gives one; allowed: one of them")
+    return Certificate(chain=asked.cert, key=asked.key)
+
+
+def _remark(asked: AskedToServe, terms: Terms, tell: Callable[[str], None]) -> None:
+    if terms.http_port is None and not asked.no_http:
+        tell(f"no HTTP (health, metrics, orders): it {http_missing()}")
+
+
+def _remark_on_names(served: Served, terms: Terms) -> None:
+    """How sure it is which client was which."""
+    if "reconnect_time_p50" in served.result.manifest.unmeasured:
+        complain(
+            f"{served.n_unmarked:,} arrivals did not say who they were ({terms.mark}): each was "
+            "taken for whoever was away longest, so how many were back is right, but not who"
+            if served.n_unmarked
+            else "clients share an address: how many were back is right, but not who"
+        )

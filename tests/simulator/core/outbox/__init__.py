@@ -1,0 +1,1 @@
+"""The outbox: what it promises, and that it keeps it whatever happens."""
