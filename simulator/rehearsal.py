@@ -43,7 +43,7 @@ def rehearse(scenario: Scenario, *, target: str | None = None) -> dict[str, Any]
     if target is None:
         nobody_turned_away = (0,) * len(Reason)
         rows["server"] = [
-            (at, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1, *nobody_turned_away) for at in instants
+            (at, 0, 1, 1, 1, 0, 0, 0, 0, 1, 0, 1, *nobody_turned_away) for at in instants
         ]
         rows["services"] = [(at, 0.0) for at in instants]
         rows["tallies"] = [(client, 0, 0) for client in range(n_clients)]

@@ -212,7 +212,7 @@ class Manifest(BaseModel):
     n_held_back: int = 0
     """Attempts that a ceiling on connects per second has kept waiting, after t = 0."""
     notes: Sequence[str] = ()
-    unmeasured: Sequence[str] = ()
+    unmeasured: tuple[str, ...] = ()
     """Metrics that nobody could observe, though the tables may hold something like them."""
 
 

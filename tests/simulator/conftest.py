@@ -127,7 +127,7 @@ class Herd:
     def interval(self, at, *, arrivals=0, completed=0, wasted=0, backlog=0, node=0, turned_away=()):
         """10 ms of the server's life; those turned away by reason."""
         reasons = [dict(turned_away).get(reason.value, 0) for reason in Reason]
-        row = (at, node, arrivals, 0, completed, wasted, 0, np.nan, 0, backlog, 0, *reasons)
+        row = (at, node, arrivals, 0, completed, wasted, 0, 0, np.nan, 0, backlog, 0, *reasons)
         self.rows["server"].append(row)
         return self
 

@@ -96,8 +96,8 @@ async def test_the_seeds_way_to_tell_a_reconnect_would_show(world, monkeypatch, 
 
     def reset_and_look(self, started_at, now):
         ended, connected = opened(self, started_at, now)
-        self._reset_counter()
-        return ended, connected._replace(was_reconnect=self._step > 0)
+        self._retries._start_over()
+        return ended, connected._replace(was_reconnect=self._retries._step > 0)
 
     monkeypatch.setattr(Lifecycle, "opened", reset_and_look)
     with pytest.raises(AssertionError):

@@ -271,6 +271,7 @@ def test_of_a_foreign_server_only_its_clients_are_known(herd):
     assert set(summary["unmeasured"]) - OF_CLIENTS == {
         *("peak_arrival_rate_up_1s", "detection_time_p50", "detection_time_p99", "peak_backlog"),
         *("wasted_share", "metastable", "server_lag_p99", "floor", "binding_stage"),
+        *("n_arrivals", "turned_away"),
     }
     assert set(summary["unmeasured"]) >= OF_CLIENTS
     assert summary["recovered_share"] == 1.0
