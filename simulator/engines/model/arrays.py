@@ -13,13 +13,14 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
+from server_stub.doorkeeper import Reason
 from server_stub.draws import Purpose, uniforms
 from server_stub.outage import OutageKind, OutageWindow, on_the_server
 from server_stub.service import service_times
 from simulator.core.outcomes import Outcome
 from simulator.engines.model.agenda import Agenda, Clients
 from simulator.engines.model.book import Book
-from simulator.engines.model.course import Course, break_of
+from simulator.engines.model.course import TURNED_AWAY, Course, break_of
 from simulator.engines.model.herd import Herd, in_blocks
 from simulator.engines.model.instants import NEVER, Instants, all_in_ns, in_ns
 from simulator.engines.model.queueing import Fifo
@@ -119,6 +120,7 @@ class Arrays:
         turned_away = ~served.admitted
         if turned_away.any():
             self._book.count("rejected", arrives_at[turned_away])
+            self._book.count(TURNED_AWAY[Reason.BACKLOG], arrives_at[turned_away])
             self._turn_away(clients[turned_away], arrives_at[turned_away])
         clients, arrives_at = clients[served.admitted], arrives_at[served.admitted]
         self._book.count("admitted", arrives_at)
@@ -142,6 +144,9 @@ class Arrays:
         completed = departs_at < end
         self._book.count("completed", departs_at[completed])
         self._book.count("wasted", departs_at[completed & (patience < departs_at)])
+        if before is not None and before.kind is OutageKind.GRACEFUL:
+            sent_away = np.full(np.count_nonzero(~completed), end)
+            self._book.count(TURNED_AWAY[Reason.OUTAGE], sent_away)
         if before is not None:
             self._in_hand.append((starts_at[~completed], departs_at[~completed]))
         connected = completed & (departs_at <= patience)

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from server_stub.doorkeeper import Reason
 from server_stub.outage import OutageKind, OutageWindow
 from server_stub.recorder import INTERVAL
+from server_stub.tables import turned_away_by
 from simulator.core.outcomes import NoticedBy
 from simulator.engines.model.instants import Instants, all_in_ns, in_ns
 from simulator.scenario import Scenario
@@ -17,7 +19,12 @@ from simulator.scenario import Scenario
 INTERVAL_NS = in_ns(INTERVAL)
 ABNORMAL_CLOSURE = 1006
 """Stands for a close without a close frame."""
-COUNTED = ("arrivals", "admitted", "completed", "wasted", "rejected")
+TURNED_AWAY = {
+    reason: turned_away_by(reason)
+    for reason in (Reason.BACKLOG, Reason.MAX_CONNECTIONS, Reason.OUTAGE)
+}
+"""Why an arrival can be turned away here, and what the tables call that."""
+COUNTED = ("arrivals", "admitted", "completed", "wasted", "rejected", *TURNED_AWAY.values())
 LEVELS = ("connected", "backlog", "busy_workers")
 
 

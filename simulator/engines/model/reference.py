@@ -13,6 +13,7 @@ from enum import IntEnum
 from functools import partial
 
 from server_stub.admission import Decision, Desk, Job
+from server_stub.doorkeeper import Reason
 from server_stub.draws import Purpose, uniform
 from server_stub.outage import OutageKind, OutageWindow, on_the_server
 from server_stub.service import service_time
@@ -20,6 +21,7 @@ from server_stub.wire import RAMP_EPISODE
 from simulator.core.close_codes import Kind, disposition
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.engines.model.course import (
+    TURNED_AWAY,
     Break,
     Course,
     CourseBook,
@@ -269,8 +271,7 @@ class Reference:
     def _room(self) -> float:
         room: float = self._desk.room
         if self._config.max_connections is not None:
-            present = len(self._sessions) + self._desk.backlog + self._desk.busy_workers
-            room = min(room, self._config.max_connections - present)
+            room = min(room, self._config.max_connections - self._n_present)
         return room
 
     def _accept_more(self) -> None:
@@ -291,8 +292,10 @@ class Reference:
         )
         dial.arrived_at = self._now
         dial.service_time = max(1, in_ns(service_time(self._config.service_time, draw)))
-        if self._room <= 0 or self._desk.arrive(dial) is Decision.OVERFLOW:
+        reason = self._objection(dial)
+        if reason is not None:
             self._book.count(self._now, "rejected")
+            self._book.count(self._now, TURNED_AWAY[reason])
             self._turn_away(dial)
             return
         self._book.count(self._now, "admitted")
@@ -300,6 +303,17 @@ class Reference:
         if dial.has_left:
             self._leave(dial)
         self._plan_departure()
+
+    def _objection(self, dial: _Dial) -> Reason | None:
+        """Why an attempt is turned away; None if it now waits or is served."""
+        most = self._config.max_connections
+        if most is not None and self._n_present >= most:
+            return Reason.MAX_CONNECTIONS
+        return Reason.BACKLOG if self._desk.arrive(dial) is Decision.OVERFLOW else None
+
+    @property
+    def _n_present(self) -> int:
+        return len(self._sessions) + self._desk.backlog + self._desk.busy_workers
 
     def _turn_away(self, dial: _Dial) -> None:
         if dial.has_left:
@@ -376,6 +390,8 @@ class Reference:
             if not dial.has_left:
                 self._fail(dial, Outcome.RESET)
         for dial in at_the_desk:
+            if graceful:
+                self._book.count(self._now, TURNED_AWAY[Reason.OUTAGE])
             if not dial.has_left and graceful:
                 self._fail(dial, Outcome.REJECTED)
             elif not dial.has_left:

@@ -157,15 +157,9 @@ def _server(course: Course) -> Columns:
     series = {**course.counts, **course.levels}
     n = max(values.size for values in series.values())
     at = np.arange(n) * (INTERVAL_NS / 1e9)
-    return as_table(
-        SERVER,
-        {
-            "at": at,
-            "node": np.zeros(n, dtype=np.uint16),
-            "dropped": np.full(n, np.nan),
-            **series,
-        },
-    )
+    nobody = np.zeros(n, dtype=np.uint32)
+    never = {column.name: nobody for column in SERVER.columns}  # What the model does not have.
+    return as_table(SERVER, {**never, "at": at, "dropped": np.full(n, np.nan), **series})
 
 
 def _sorted(table: Mapping[str, NDArray[Any]], first: str, then: str) -> Columns:
