@@ -83,9 +83,10 @@ def draw_comparison(
     figures = {
         "storm": plot_storm(results).figure,
         "recovery": _recovery(results),
-        "raster": _side_by_side(results, plot_raster, raster.HEADING, _as_strips),
-        "states": _side_by_side(results, plot_states, states.HEADING),
     }
+    if all(result.manifest.attempts_recorded for result in results.values()):
+        figures["raster"] = _side_by_side(results, plot_raster, raster.HEADING, _as_strips)
+        figures["states"] = _side_by_side(results, plot_states, states.HEADING)
     if any(len(result.scenario.cohorts) > 1 for result in results.values()):
         figures["cohorts"] = _side_by_side(results, plot_cohorts, cohorts.HEADING)
     if any(map(_turned_some_away, results.values())):

@@ -32,7 +32,7 @@ from simulator.scenario_files import AT_TARGET, DEFAULT, load_scenario
 from simulator.target import Target
 from simulator.target_fit import check_fit
 
-ENGINES = ("live", "virtual")
+ENGINES = ("live", "virtual", "model")
 """The engines that exist."""
 AS_WRITTEN = "as-written"
 """Label of a comparison's run in which every cohort keeps its own policy."""
@@ -75,7 +75,7 @@ def run(
     Args:
         scenario: What to run: a scenario, a TOML file or the name of a built-in one; `restart`
             unless given, against a target `own-server`.
-        engine: How time passes: "live" or "virtual".
+        engine: How time passes: "live", "virtual" or "model".
         target: The server, if it is not ours (see `simulator.target.aim`); only the live engine
             can reach it.
         out: The run directory; a new one below `herd-runs` unless given.
@@ -120,7 +120,7 @@ def compare(
             unless given, against a target `own-server`.
         policies: Policies, or texts that name one as `--policy` does; the scenario's own `compare`
             list unless given.
-        engine: How time passes: "live" or "virtual".
+        engine: How time passes: "live", "virtual" or "model".
         target: The server, if it is not ours; only the live engine can reach it.
         out: The directory, which gets a run directory per policy; a new one below `herd-runs`
             unless given.

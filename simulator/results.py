@@ -97,11 +97,47 @@ CLIENTS = Schema(
 )
 """Counts are over the whole run, the ramp included."""
 
+EPISODES = Schema(
+    name="episodes",
+    columns=(
+        _CLIENT,
+        _COHORT,
+        _EPISODE,
+        _OUTAGE,
+        Column(name="broke_at", dtype="f8", unit="s", meaning=f"when the connection broke, {_AT}"),
+        Column(name="noticed_at", dtype="f8", unit="s", meaning=f"when the client knew, {_AT}"),
+        Column(
+            name="recovered_at",
+            dtype="f8",
+            unit="s",
+            meaning=f"when it was connected again, {_AT}; infinite if it never was",
+        ),
+        Column(name="cause", dtype="u1", meaning="the fault", labels=labels(Cause)),
+        Column(name="n_attempts", dtype="u4", meaning="dials that it took; 0 if it never was"),
+    ),
+)
+"""What a run with too many attempts for a table keeps of each way back."""
+
+RATES = Schema(
+    name="rates",
+    columns=(
+        Column(name="at", dtype="f8", unit="s", meaning=f"start of the 10 ms interval, {_AT}"),
+        _OUTAGE,
+        _COHORT,
+        Column(name="outcome", dtype="u1", meaning="how they ended", labels=labels(Outcome)),
+        Column(name="n", dtype="u4", meaning="attempts started in the interval"),
+    ),
+)
+"""And how many attempts there were."""
+
 TABLES = {
     schema.name: schema
     for schema in (ATTEMPTS, DISCONNECTS, CLIENTS, OUTAGES, SERVER, STAGES, SERVICES)
 }
 """The tables of a result by name."""
+
+DIGEST = {schema.name: schema for schema in (EPISODES, RATES)}
+"""The tables that stand in for `attempts` and `disconnects` in a result that has neither."""
 
 
 class Thresholds(BaseModel):
@@ -169,6 +205,8 @@ class Manifest(BaseModel):
     ended_because: str = ""
     n_workers: int = 0
     """Client processes."""
+    attempts_recorded: bool = True
+    """Is every attempt on record? If not, there were too many: see `rates` and `episodes`."""
     target: str | None = None
     """URL of the server, without its query, if that was not ours."""
     restart_command: str | None = None
@@ -178,6 +216,14 @@ class Manifest(BaseModel):
     notes: Sequence[str] = ()
     unmeasured: tuple[str, ...] = ()
     """Metrics that nobody could observe, though the tables may hold something like them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Digest:
+    """What is left of attempts and losses that were too many to be kept one by one."""
+
+    episodes: Columns
+    rates: Columns
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -193,6 +239,8 @@ class RunResult:
     server: Columns
     stages: Columns = field(default_factory=STAGES.empty)
     services: Columns
+    digest: Digest | None = None
+    """In place of the `attempts` and `disconnects` tables, which then are empty."""
 
     @property
     def capacity(self) -> float:
@@ -201,6 +249,9 @@ class RunResult:
 
     def table(self, name: str) -> Columns:
         """The columns of a table by its name."""
+        if self.digest is not None and name in DIGEST:
+            of_digest: Columns = getattr(self.digest, name)
+            return of_digest
         if name not in TABLES:
             raise UnknownNameError("table", name, TABLES)
         columns: Columns = getattr(self, name)
@@ -239,9 +290,9 @@ def table_schema(name: str, scenario: Scenario) -> Schema:
     }
     columns = tuple(
         dataclasses.replace(column, labels=names[column.name]) if column.name in names else column
-        for column in TABLES[name].columns
+        for column in (TABLES | DIGEST)[name].columns
     )
-    return dataclasses.replace(TABLES[name], columns=columns)
+    return dataclasses.replace((TABLES | DIGEST)[name], columns=columns)
 
 
 def as_table(schema: Schema, columns: Mapping[str, NDArray[Any]]) -> Columns:

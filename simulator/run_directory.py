@@ -19,7 +19,15 @@ from simulator.assembly import assemble
 from simulator.core.cohorts import deal_cohorts
 from simulator.errors import InputError, RunDirectoryError, ScenarioError
 from simulator.raw_tables import RAW_TABLES, RawTables
-from simulator.results import SCHEMA_VERSION, TABLES, Manifest, RunResult, table_schema
+from simulator.results import (
+    DIGEST,
+    SCHEMA_VERSION,
+    TABLES,
+    Digest,
+    Manifest,
+    RunResult,
+    table_schema,
+)
 from simulator.scenario import Scenario, parse
 from simulator.server_view import assemble_seen
 from simulator.table_files import damaged, read_streams, read_table, write_table
@@ -164,7 +172,7 @@ def save_run(result: RunResult, directory: Path) -> RunResult:
     """
     directory.mkdir(parents=True, exist_ok=True)
     _write_text(directory / SCENARIO, _sealed(result.scenario.to_toml()))
-    for name in TABLES:
+    for name in [*TABLES, *([] if result.digest is None else DIGEST)]:
         schema = table_schema(name, result.scenario)
         write_table(directory / f"{name}.parquet", schema, result.table(name))
     manifest = result.manifest.model_copy(update={"complete": True})
@@ -185,11 +193,19 @@ def load_run(directory: Path | str) -> RunResult:
     if not manifest.complete:
         manifest = manifest.model_copy(update={"failure": manifest.failure or KILLED})
         return assemble_streams(directory, manifest=manifest, scenario=scenario)
-    tables = {
-        name: read_table(directory / f"{name}.parquet", table_schema(name, scenario))
-        for name in TABLES
-    }
-    return RunResult(manifest=manifest, scenario=scenario, **tables)
+    tables, digest = (
+        {
+            name: read_table(directory / f"{name}.parquet", table_schema(name, scenario))
+            for name in names
+        }
+        for names in (TABLES, () if manifest.attempts_recorded else DIGEST)
+    )
+    return RunResult(
+        manifest=manifest,
+        scenario=scenario,
+        **tables,
+        digest=Digest(**digest) if digest else None,
+    )
 
 
 def assemble_streams(directory: Path, *, manifest: Manifest, scenario: Scenario) -> RunResult:

@@ -172,6 +172,9 @@ class Scenario(Settings):
     outbox: Literal["memory", "sqlite"] = "memory"
     """Where clients keep operations until they are acknowledged: in memory, as suits a large herd,
     or in an SQLite file beside the run's tables, as suits one that must survive its process."""
+    attempts_limit: Count = 5_000_000
+    """The most attempts of which the model engine keeps a table, at 43 bytes each; of more it keeps
+    how many there were in each 10 ms, and when each client was connected again."""
     server: ServerConfig = ServerConfig()
     load: Load = Load()
     """Background work on the server's workers, or on those of a stage."""

@@ -19,6 +19,8 @@ def deal_cohorts(seed: int, shares: Sequence[float], n_clients: int) -> NDArray[
     Returns:
         The index of each client's cohort, shape (n_clients,).
     """
+    if len(shares) == 1:
+        return np.zeros(n_clients, dtype=np.uint16)
     cohort_of = np.empty(n_clients, dtype=np.uint16)
     cohorts = np.arange(len(shares), dtype=np.uint16)
     cohort_of[permutation(seed, n_clients)] = np.repeat(cohorts, cohort_sizes(shares, n_clients))

@@ -263,7 +263,7 @@ class Lifecycle:
         if due_at is None:
             return self._give_up(now, self._why_it_gives_up())
         self.attempt += 1
-        return self.reschedule(max(due_at, self.not_before), now)
+        return self.reschedule(max(due_at, self.not_before, now), now)
 
     def _why_it_gives_up(self) -> str:
         if self._policy.ends_on_failure and self.attempt > 0:

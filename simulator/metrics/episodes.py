@@ -68,6 +68,8 @@ def episodes_of(result: RunResult, end: float) -> Episodes:
         result: Any run.
         end: Seconds; end of the observation. Who is back later is censored.
     """
+    if result.digest is not None:
+        return _digested(result, result.digest.episodes, end)
     noticed_at = result.disconnects["noticed_at"]
     broke_at, whose = result.disconnects["broke_at"], result.disconnects["client"]
     losses = select(
@@ -77,9 +79,6 @@ def episodes_of(result: RunResult, end: float) -> Episodes:
     client, episode = losses["client"], losses["episode"]
     recovered_at = _connected_at(result.attempts, episode_keys(losses))
     recovered_at[recovered_at > end] = np.inf
-    last = np.zeros(result.clients["client"].size, dtype=np.uint32)
-    np.maximum.at(last, client, episode)
-    stopped = np.isfinite(result.clients["gave_up_at"])[client] & (episode == last[client])
     return Episodes(
         client=client,
         cohort=result.clients["cohort"][client],
@@ -88,8 +87,35 @@ def episodes_of(result: RunResult, end: float) -> Episodes:
         noticed_at=losses["noticed_at"],
         recovered_at=recovered_at,
         cause=losses["cause"],
-        gave_up=stopped & np.isinf(recovered_at),
+        gave_up=_last_of_those_who_gave_up(result, client, episode) & np.isinf(recovered_at),
     )
+
+
+def _digested(result: RunResult, episodes: Columns, end: float) -> Episodes:
+    """The same from a result that keeps nothing else of them."""
+    seen = select(episodes, episodes["noticed_at"] <= end)
+    client, episode = seen["client"], seen["episode"]
+    recovered_at = np.where(seen["recovered_at"] <= end, seen["recovered_at"], np.inf)
+    return Episodes(
+        client=client,
+        cohort=seen["cohort"],
+        outage=seen["outage"],
+        broke_at=seen["broke_at"],
+        noticed_at=seen["noticed_at"],
+        recovered_at=recovered_at,
+        cause=seen["cause"],
+        gave_up=_last_of_those_who_gave_up(result, client, episode) & np.isinf(recovered_at),
+    )
+
+
+def _last_of_those_who_gave_up(
+    result: RunResult, client: NDArray[np.uint32], episode: NDArray[np.uint32]
+) -> Mask:
+    """Whether an episode is the last of a client that stopped trying."""
+    last = np.zeros(result.clients["client"].size, dtype=np.uint32)
+    np.maximum.at(last, client, episode)
+    stopped: Mask = np.isfinite(result.clients["gave_up_at"])[client] & (episode == last[client])
+    return stopped
 
 
 def _connected_at(attempts: Columns, keys: NDArray[np.uint64]) -> NDArray[np.float64]:
@@ -97,17 +123,3 @@ def _connected_at(attempts: Columns, keys: NDArray[np.uint64]) -> NDArray[np.flo
     columns = {name: attempts[name] for name in ("client", "episode", "ended_at")}
     connects = select(columns, attempts["outcome"] == Outcome.CONNECTED)
     return np.append(connects["ended_at"], np.inf)[find(keys, episode_keys(connects))]
-
-
-def attempts_of(result: RunResult, end: float) -> Columns:
-    """The attempts of those episodes.
-
-    Args:
-        result: Any run.
-        end: Seconds; end of the observation. Attempts due later are none of its business.
-    """
-    attempts = result.attempts
-    return select(
-        attempts,
-        (attempts["episode"] > 0) & (attempts["started_at"] >= 0) & (attempts["due_at"] <= end),
-    )

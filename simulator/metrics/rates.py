@@ -35,13 +35,24 @@ def peak_arrival_rate_up(server: Columns, outages: Columns, window: float) -> fl
     """
     up = ~_while_down(server, outages)
     instants, arrivals = server["at"][up], server["arrivals"][up].astype(np.int64)
-    if instants.size == 0:
+    return peak_count(instants, arrivals, window) / window
+
+
+def peak_count(at: NDArray[np.float64], counts: NDArray[np.integer], window: float) -> float:
+    """The most that was counted in any window of consecutive intervals.
+
+    Args:
+        at: Seconds; starts of intervals of 10 ms, in any order, as often as one likes, shape (n,).
+        counts: What was counted in each, shape (n,).
+        window: Seconds; a multiple of the interval.
+    """
+    if at.size == 0:
         return 0.0
-    interval = np.rint((instants - instants.min()) / INTERVAL).astype(np.int64)
-    per_interval = np.bincount(interval, weights=arrivals)
+    interval = np.rint((at - at.min()) / INTERVAL).astype(np.int64)
+    per_interval = np.bincount(interval, weights=counts)
     total = np.concatenate([[0.0], np.cumsum(per_interval)])
     n_intervals = min(round(window / INTERVAL), per_interval.size)
-    return float((total[n_intervals:] - total[:-n_intervals]).max()) / window
+    return float((total[n_intervals:] - total[:-n_intervals]).max())
 
 
 def _while_down(server: Columns, outages: Columns) -> NDArray[np.bool_]:

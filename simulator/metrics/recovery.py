@@ -7,11 +7,13 @@ without a recorded ramp attempt counts as connected from the start.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server_stub.outage import OutageKind
+from server_stub.tables import Columns
 from simulator.core.outcomes import Outcome
 from simulator.metrics.episodes import Mask
 from simulator.metrics.percentiles import rank
@@ -146,16 +148,38 @@ class Changes:
 
 def changes_of(result: RunResult) -> Changes:
     """The connections made and broken in a run, the ramp's included."""
+    if result.digest is not None:
+        return _digested_changes(result.digest.episodes, result.clients["client"].size)
     attempts, losses = result.attempts, result.disconnects
     made = attempts["outcome"] == Outcome.CONNECTED
-    client = np.append(attempts["client"][made], losses["client"])
-    node = np.append(attempts["node"][made], losses["node"])
-    at = np.append(attempts["ended_at"][made], losses["broke_at"])
-    step = np.ones(at.size, dtype=np.int8)
-    step[np.count_nonzero(made) :] = -1
-    order = np.argsort(at, kind="stable")
     at_first = np.ones(result.clients["client"].size, dtype=np.bool_)
     at_first[attempts["client"][attempts["episode"] == 0]] = False
+    return _in_order(
+        [attempts[name][made] for name in ("client", "node", "ended_at")],
+        [losses[name] for name in ("client", "node", "broke_at")],
+        at_first=at_first,
+    )
+
+
+def _digested_changes(episodes: Columns, n_clients: int) -> Changes:
+    made = np.isfinite(episodes["recovered_at"])
+    client = episodes["client"]
+    node = np.zeros(client.size, dtype=np.uint16)
+    return _in_order(
+        [client[made], node[made], episodes["recovered_at"][made]],
+        [client, node, episodes["broke_at"]],
+        at_first=np.ones(n_clients, dtype=np.bool_),
+    )
+
+
+def _in_order(
+    made: Sequence[NDArray[Any]], broken: Sequence[NDArray[Any]], *, at_first: Mask
+) -> Changes:
+    """Connections made and broken, each as clients, nodes and instants."""
+    client, node, at = (np.append(*columns) for columns in zip(made, broken, strict=True))
+    step = np.ones(at.size, dtype=np.int8)
+    step[made[0].size :] = -1
+    order = np.argsort(at, kind="stable")
     return Changes(
         client=client[order],
         at=at[order],

@@ -8,17 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server_stub.tables import SERVER, STAGES, Columns
-from simulator.core.outcomes import Outcome
 from simulator.metrics.accounts import NO_ACCOUNTS, Accounts, accounts_of
 from simulator.metrics.collapse import metastable, stage_collapsed
 from simulator.metrics.episodes import (
     Episodes,
     Mask,
-    attempts_of,
     end_of_observation,
     episodes_of,
 )
 from simulator.metrics.leaving import left_at
+from simulator.metrics.load import Load, load_of
 from simulator.metrics.nodes import imbalance
 from simulator.metrics.recovery import (
     Changes,
@@ -40,7 +39,7 @@ class Scope:
     """The records that metrics are computed from; the ramp is in none of them."""
 
     n_clients: int
-    attempts: Columns
+    load: Load
     episodes: Episodes
     recoveries: tuple[Recovery, ...]
     """One per outage."""
@@ -70,10 +69,8 @@ class Scope:
 
     @property
     def connects_at(self) -> NDArray[np.float64]:
-        """When attempts got through, in any order."""
-        connected = self.attempts["outcome"] == Outcome.CONNECTED
-        instants: NDArray[np.float64] = self.attempts["ended_at"][connected]
-        return instants
+        """When clients got through again, in any order."""
+        return self.episodes.recovered_at[self.episodes.recovered]
 
 
 class Observation:
@@ -102,7 +99,7 @@ class Observation:
         return {
             str(span.outage): dataclasses.replace(
                 self.whole,
-                attempts=select(self.whole.attempts, self.whole.attempts["outage"] == span.outage),
+                load=self.whole.load.of_outage(span.outage),
                 episodes=self.whole.episodes.where(self.whole.episodes.outage == span.outage),
                 recoveries=(recovery,),
                 server=_between(self.whole.server, span.starts_at, span.next_starts_at),
@@ -128,7 +125,7 @@ class Observation:
         return dataclasses.replace(
             self.whole,
             n_clients=int(np.count_nonzero(members)),
-            attempts=select(self.whole.attempts, self.whole.attempts["cohort"] == index),
+            load=self.whole.load.of_cohort(index),
             episodes=self.whole.episodes.where(self.whole.episodes.cohort == index),
             recoveries=self._recoveries(members),
             server=SERVER.empty(),
@@ -145,7 +142,7 @@ class Observation:
         everybody = self._everybody
         scope = Scope(
             n_clients=everybody.size,
-            attempts=attempts_of(result, self._end),
+            load=load_of(result, self._end),
             episodes=episodes_of(result, self._end),
             recoveries=self._recoveries(everybody),
             server=select(result.server, result.server["at"] >= 0),
@@ -199,6 +196,8 @@ class Observation:
         affected &= self._changes.ever_connected_before(span.starts_at)
         affected &= self._left_at >= span.starts_at
         losses = self._result.disconnects
+        if self._result.digest is not None:
+            losses = self._result.digest.episodes
         affected[losses["client"][losses["outage"] == span.outage]] = True
         return affected
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server_stub.recorder import INTERVAL
-from simulator.core.outcomes import Outcome
-from simulator.metrics.episodes import attempts_of, end_of_observation
+from simulator.metrics.episodes import end_of_observation
+from simulator.metrics.load import attempts_of, load_of
 from simulator.metrics.recovery import changes_of, spans_of
 from simulator.results import RunResult
 
@@ -91,15 +91,8 @@ def attempt_rate(result: RunResult, *, width: float = BIN) -> AttemptRate:
         was started later: the rates times `width` add up to all the attempts.
     """
     end = end_of_observation(result)
-    attempts = attempts_of(result, end)
-    bins = np.floor(attempts["started_at"] / width).astype(np.intp)
-    n_bins = max(_n_bins(end, width), int(bins.max(initial=0)) + 1)
-    cells = attempts["outcome"].astype(np.intp) * n_bins + bins
-    counts = np.bincount(cells, minlength=len(Outcome) * n_bins)
-    return AttemptRate(
-        edges=_edges(n_bins, width),
-        by_outcome=counts.reshape(len(Outcome), n_bins) / width,
-    )
+    counts = load_of(result, end).series(width, _n_bins(end, width))
+    return AttemptRate(edges=_edges(counts.shape[1], width), by_outcome=counts / width)
 
 
 def arrival_rate(result: RunResult, *, width: float = BIN) -> ArrivalRate | None:

@@ -16,7 +16,7 @@ from simulator.metrics.percentiles import percentile
 from simulator.metrics.rates import peak_arrival_rate_up, peak_rate
 from simulator.metrics.scope import Observation, Scope
 from simulator.metrics.stages import rows_of, stage_summaries
-from simulator.metrics.trust import generator_lag, verdict
+from simulator.metrics.trust import verdict
 from simulator.results import RunResult
 
 Value = float | bool | str | dict[str, int] | None
@@ -94,7 +94,7 @@ def _n_censored(scope: Scope) -> int:
 
 
 def _n_attempts(scope: Scope) -> int:
-    return scope.attempts["outcome"].size
+    return scope.load.n
 
 
 def _n_arrivals(scope: Scope) -> float:
@@ -104,12 +104,11 @@ def _n_arrivals(scope: Scope) -> float:
 
 
 def _outcomes(scope: Scope) -> dict[str, int]:
-    counts = np.bincount(scope.attempts["outcome"], minlength=len(Outcome))
-    return dict(zip(labels(Outcome), counts.tolist(), strict=True))
+    return dict(zip(labels(Outcome), scope.load.by_outcome().tolist(), strict=True))
 
 
 def _peak_attempt_rate(scope: Scope, *, window: float) -> float:
-    return peak_rate(scope.attempts["started_at"], window)
+    return scope.load.peak_rate(window)
 
 
 def _peak_connect_rate(scope: Scope, *, window: float) -> float:
@@ -198,7 +197,7 @@ def _goodput_after_outage(scope: Scope) -> float:
 
 
 def _generator_lag(scope: Scope, *, share: float) -> float:
-    return percentile(generator_lag(scope.attempts), share)
+    return scope.load.lag(share)
 
 
 def _server_lag(scope: Scope, *, share: float) -> float:

@@ -1,9 +1,7 @@
 """Can the figures be trusted? How late generator and server were, and what that means."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from server_stub.tables import Columns
 from simulator.core.backoff import first_delay
 from simulator.results import Thresholds
 from simulator.scenario import Scenario
@@ -21,11 +19,6 @@ def thresholds(scenario: Scenario) -> Thresholds:
         ok=max(_OK_AT_LEAST, _OK_SHARE * shortest),
         strained=max(_STRAINED_AT_LEAST, _STRAINED_SHARE * shortest),
     )
-
-
-def generator_lag(attempts: Columns) -> NDArray[np.float64]:
-    """Seconds from when each attempt was due to when it started, shape (n_attempts,)."""
-    return attempts["started_at"] - attempts["due_at"]
 
 
 def verdict(lags: tuple[float, float], limits: Thresholds) -> str:

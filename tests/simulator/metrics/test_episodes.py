@@ -3,7 +3,8 @@
 import numpy as np
 
 from simulator.core.outcomes import Outcome
-from simulator.metrics.episodes import attempts_of, end_of_observation, episodes_of
+from simulator.metrics.episodes import end_of_observation, episodes_of
+from simulator.metrics.load import attempts_of
 
 
 def test_reconnect_time_counts_from_the_loss(herd):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from simulator.core.backoff import BASIC, first_delay
-from simulator.metrics.trust import generator_lag, thresholds, verdict
+from simulator.metrics.load import EveryAttempt
+from simulator.metrics.trust import thresholds, verdict
 from simulator.results import Thresholds
 from simulator.scenario import Cohort, Scenario
 
@@ -62,4 +63,5 @@ def test_the_worse_lag_decides(lags, expected):
 def test_generator_lag_is_from_due_to_started():
     """Latency counts from when a thing was owed."""
     attempts = {"due_at": np.array([1.0, 2.0]), "started_at": np.array([1.0, 2.5])}
-    assert generator_lag(attempts).tolist() == [0.0, 0.5]
+    assert EveryAttempt(attempts).lag(0.5) == 0.0
+    assert EveryAttempt(attempts).lag(0.99) == 0.5

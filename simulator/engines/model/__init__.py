@@ -1,0 +1,5 @@
+"""The model engine: the arithmetic of a storm alone, for herds that no one machine can hold."""
+
+from simulator.engines.model.engine import run
+
+__all__ = ["run"]

@@ -1,0 +1,88 @@
+"""The model against the virtual engine: arithmetic against client and server themselves.
+
+They draw the same numbers for the same purposes, so where no two things happen at one instant they
+must agree on every single attempt: how it ended, and when.
+"""
+
+import pytest
+
+from simulator.experiment import run
+from simulator.metrics import summarise
+from simulator.scenario_files import load_scenario
+
+_FIGURES = (
+    "n_attempts",
+    "peak_attempt_rate_100ms",
+    "peak_arrival_rate_up_1s",
+    "reconnect_time_p50",
+    "reconnect_time_p99",
+    "time_to_recovery_p95",
+    "wasted_share",
+    "peak_backlog",
+)
+_ROUNDING = 1e-5
+"""Seconds: virtual instants are sums of floating-point numbers, the model's are nanoseconds."""
+_SMALL = ("n_clients=120", "server.workers=1", "server.service_time.mean=0.1", "settle=1000")
+
+_SCENARIOS = {
+    "a restart": ("restart",),
+    "a crash under nearly naive retries": (
+        "crash",
+        "client.policy={growth='constant', base=1.0, jitter='additive', spread=0.05}",
+    ),
+    "a crash under decorrelated jitter": ("crash", "client.policy=exponential-decorrelated-jitter"),
+    "retries with hardly a delay, which give up": (
+        "crash",
+        "client.policy={growth='constant', base=0.0, jitter='additive', spread=0.01, "
+        "max_attempts=400}",
+    ),
+    "a silent freeze": ("silent-freeze",),
+    "a silent freeze that loses everybody": ("silent-freeze", "outage.lost_at_thaw=true"),
+    "three outages": ("flapping",),
+    "a network outage": ("wifi-drop", "cohort.network_monitor=none"),
+    "a full backlog": ("restart", "server.backlog=3", "server.retry_after=2"),
+    "a full backlog that resets": ("restart", "server.backlog=3", "server.overflow=reset"),
+    "a full backlog that drops": ("restart", "server.backlog=3", "server.overflow=drop"),
+    "a short kernel queue": ("restart", "server.listen_backlog=20", "outage.refuse=false"),
+    "the abandoned are skipped": ("restart", "server.abandoned=skip", "client.connect_timeout=2"),
+    "few connections allowed": ("restart", "server.max_connections=90"),
+    "closed for good": ("restart", "client.close_codes.end=[1012]"),
+}
+
+
+@pytest.mark.parametrize("name", _SCENARIOS)
+def test_they_agree_on_every_attempt(tmp_path, name):
+    """Outcome by outcome, and instant by instant."""
+    builtin, *changes = _SCENARIOS[name]
+    scenario = load_scenario(builtin, changes=[*_SMALL, *changes])
+    results = {
+        engine: run(scenario, engine=engine, out=tmp_path / engine)
+        for engine in ("virtual", "model")
+    }
+    summaries = [summarise(result) for result in results.values()]
+    for figure in _FIGURES:
+        print(figure, *(summary[figure] for summary in summaries))
+    # A run that has collapsed ends early; the model goes on to the horizon.
+    until = results["virtual"].manifest.observed_until
+    virtual, model = (_attempts(result, until) for result in results.values())
+    assert model.keys() == virtual.keys()
+    for attempt, (outcome, ended_at) in virtual.items():
+        assert model[attempt] == (outcome, pytest.approx(ended_at, abs=_ROUNDING)), attempt
+    losses = [_losses(result, until) for result in results.values()]
+    assert losses[1] == pytest.approx(losses[0], abs=_ROUNDING)
+
+
+def _attempts(result, until):
+    """Outcome and end by client, episode and attempt, of those over by then but in the ramp."""
+    table = result.to_pandas()
+    table = table[(table["episode"] > 0) & (table["ended_at"] < until)]
+    keys = zip(table["client"], table["episode"], table["attempt"], strict=True)
+    return dict(zip(keys, zip(table["outcome"], table["ended_at"], strict=True), strict=True))
+
+
+def _losses(result, until):
+    """When each client noticed each of its losses."""
+    table = result.to_pandas("disconnects")
+    table = table[table["noticed_at"] < until]
+    keys = zip(table["client"], table["episode"], strict=True)
+    return dict(zip(keys, table["noticed_at"], strict=True))
