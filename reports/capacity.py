@@ -1,30 +1,31 @@
 """The line that every figure of rates has: what the server can take."""
 
+import math
+
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from reports.panels import columns_beside
 from reports.style import INK
 from reports.wording import per_second
-from simulator.results import RunResult
 
 
-def mark_capacity(ax: Axes, result: RunResult) -> Line2D:
-    """Draw the capacity of a run's server across a panel; its name stands beside it, or nowhere.
+def mark_capacity(ax: Axes, capacity: float) -> Line2D | None:
+    """Draw a line across a panel and, where there is room beside it, say there what it is.
 
-    Panels that stand side by side leave no room for it: there the line is for the legend.
+    Panels that stand side by side leave none: there the line is for the legend.
+
+    Args:
+        ax: The panel.
+        capacity: Handshakes per second; NaN where nobody knows it, and then there is no line.
     """
-    capacity = result.capacity
-    line = ax.axhline(
-        capacity,
-        color=INK,
-        lw=1.2,
-        ls=(0, (4, 2)),
-        label=f"capacity {per_second(capacity)}",
-    )
+    if math.isnan(capacity):
+        return None
     if columns_beside(ax) == 1:
         _name(ax, capacity)
-    return line
+    return ax.axhline(
+        capacity, color=INK, lw=1.2, ls=(0, (4, 2)), label=f"capacity {per_second(capacity)}"
+    )
 
 
 def _name(ax: Axes, capacity: float) -> None:

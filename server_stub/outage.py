@@ -36,6 +36,11 @@ class OutageKind(StrEnum):
     """As the clients of a server that is not ours see any of these; it can only be recorded."""
 
     @property
+    def can_be_staged(self) -> bool:
+        """May a scenario ask for it?"""
+        return self is not OutageKind.SERVER_LOST
+
+    @property
     def says_goodbye(self) -> bool:
         """Do open connections get a close frame?"""
         return self in (OutageKind.GRACEFUL, OutageKind.DRAIN, OutageKind.COLD)
@@ -48,7 +53,7 @@ class OutageKind(StrEnum):
     @property
     def stops_the_node(self) -> bool:
         """Is nobody let in while it lasts?"""
-        return self.is_restart or self is OutageKind.FREEZE
+        return self.is_restart or self in (OutageKind.FREEZE, OutageKind.SERVER_LOST)
 
     @property
     def breaks_connections(self) -> bool:
@@ -63,7 +68,7 @@ class OutageKind(StrEnum):
 
 def _that_can_be_staged(value: Any) -> Any:  # noqa: ANN401 - whatever the input holds
     """Leave only the kinds of outage that a scenario may ask for."""
-    names = [kind.value for kind in OutageKind if kind is not OutageKind.SERVER_LOST]
+    names = [kind.value for kind in OutageKind if kind.can_be_staged]
     if value not in names:
         *others, last = map(repr, names)
         expected = f"{', '.join(others)} or {last}"

@@ -102,13 +102,6 @@ class _ForgettableStream:
         """Where it comes from, without the port."""
         return self._stream.peer_address
 
-    async def linger(self) -> None:
-        """Send nothing more, and wait for the peer to end; what it still sends is dropped."""
-        if self._passes():
-            await self._stream.linger()
-        while await self.receive_some():
-            pass
-
     def _passes(self) -> bool:
         """Something is said, by whichever side: does it get through?"""
         now = trio.current_time()
@@ -147,12 +140,25 @@ class _ForgettableStream:
             data = await self._stream.receive_some()
         except OSError as error:
             failure = error
-        if not self._passes() and self._closed is not None:
-            await self._closed.wait()
-            self._check_open()
+        if not self._passes():
+            await self._hear_nothing()
         if failure is not None:
             raise failure
         return data
+
+    async def linger(self) -> None:
+        """Send nothing more, and wait for the peer to end; what it still sends is dropped."""
+        self._check_open()
+        if self._passes():
+            await self._stream.linger()
+        else:
+            await self._hear_nothing()
+
+    async def _hear_nothing(self) -> None:
+        """Wait for what will not come, until this side is closed."""
+        if self._closed is not None:
+            await self._closed.wait()
+        self._check_open()
 
     def close(self) -> None:
         """End it; the peer sees the end of the stream, unless it is forgotten."""

@@ -43,13 +43,14 @@ class ArrivalStack:
     frame: TimeFrame
     stack: Mapping[Met, StepPatch]
     """Arrivals per second by what they met, each on top of the one before; those that occur."""
-    capacity: Line2D
+    capacity: Line2D | None
+    """None where nobody knows it."""
 
     @property
     def handles(self) -> Mapping[int, Artist]:
         """For a legend; the capacity comes last, where there is no room to name it."""
         handles: dict[int, Artist] = dict(self.stack.items())
-        if columns_beside(self.ax) > 1:
+        if self.capacity is not None and columns_beside(self.ax) > 1:
             handles[len(Met)] = self.capacity
         return handles
 
@@ -84,14 +85,16 @@ def plot_arrivals(
         frame = frame_time(ax, result, until)
         met = arrivals_met(result, width=BIN * math.ceil(until / BIN / _MOST_BINS))
         stack: dict[Met, StepPatch] = {}
-        highest = max(result.scenario.server.capacity, ax.get_ylim()[1] / 1.35)
+        highest = ax.get_ylim()[1] / 1.35
+        if not math.isnan(result.capacity):
+            highest = max(highest, result.capacity)
         if met is not None:
             layers = dict(zip(Met, met.per_second, strict=True))
             stack = stack_steps(ax, met.edges, layers, MET_COLOURS, MET_WORDS)
             highest = max(highest, float(met.per_second.sum(axis=0).max()))
         set_rate_scale([ax], highest, "arrivals/s")
         set_title(ax, policy_name(result) if name is None else name, _finding(met))
-        capacity = mark_capacity(ax, result)
+        capacity = mark_capacity(ax, result.capacity)
         drawn = ArrivalStack(ax=ax, frame=frame, stack=stack, capacity=capacity)
         if legend and stack:
             legend_under_axes(ax, list(drawn.handles.values()))

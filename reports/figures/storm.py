@@ -123,7 +123,7 @@ def _panel(
     if peak is None:  # Those that found nobody listening have left no trace.
         peak = float(rate.total.max())
     set_title(ax, name, f"peak {per_second(peak)} over 0.1 s, {back(result, summary)}")
-    capacity = None if math.isnan(result.capacity) else mark_capacity(ax, result)
+    capacity = mark_capacity(ax, result.capacity)
     layers = dict(zip(Outcome, rate.by_outcome, strict=True))
     stack = stack_steps(ax, rate.edges, layers, OUTCOME_COLOURS, OUTCOME_WORDS)
     return StormPanel(ax=ax, frame=frame, stack=stack, capacity=capacity)

@@ -174,8 +174,7 @@ def raster_points(result: RunResult) -> Raster:
 def fastest_recoveries(result: RunResult) -> tuple[FastestRecovery, ...]:
     """For each outage that ended within the observation: how fast it could have been overcome.
 
-    None where nobody knows the server's capacity; and one that disconnects nobody needs no
-    overcoming.
+    None where nobody knows the server's capacity, and none for what disconnects nobody.
     """
     if math.isnan(result.capacity):
         return ()

@@ -243,7 +243,8 @@ class _Draw:
 
     def _kind(self, scenario):
         """Cuts more often than the rest; nothing is forgotten that would never be noticed."""
-        kind = self._rng.choice([*OutageKind, OutageKind.NETWORK, OutageKind.NETWORK])
+        kinds = [kind for kind in OutageKind if kind.can_be_staged]
+        kind = self._rng.choice([*kinds, OutageKind.NETWORK, OutageKind.NETWORK])
         if kind is not OutageKind.IDLE_TIMEOUT:
             return kind
         # A connection that was forgotten stays with the server, and takes somebody's place there.
