@@ -219,8 +219,12 @@ def test_those_turned_away_are_counted_by_the_rule_that_did_it(herd):
     )
     summary = summarise(run.result())
     counts = {
-        **{"backlog": 4, "max_connections": 0, "admission": 2, "max_per_address": 0},
-        **{"stage": 0, "outage": 4},
+        "backlog": 4,
+        "max_connections": 0,
+        "admission": 2,
+        "max_per_address": 0,
+        "stage": 0,
+        "outage": 4,
     }
     assert summary["turned_away"] == counts
     assert summary["outages"]["0"]["turned_away"] == {**counts, "outage": 0}
