@@ -238,3 +238,26 @@ async def test_a_cancelled_sender_has_sent_nothing(pair):
     assert scope.cancelled_caught
     ours.close()
     assert await theirs.receive_some() == b""
+
+
+async def test_last_words_are_heard_when_their_speaker_lingers(pair):
+    """Though the other goes on talking: its words are dropped, and no reset overtakes the end."""
+    ours, theirs = pair
+    async with trio.open_nursery() as nursery:
+        await ours.send_all(b"blah" * 1000)
+        await theirs.send_all(b"enough")
+        nursery.start_soon(theirs.linger)
+        for _ in range(3):
+            await ours.send_all(LARGE)
+        assert await receive(ours, 100) == b"enough"
+        assert await ours.receive_some() == b""
+        ours.close()
+    theirs.close()
+
+
+async def test_lingering_ends_with_the_other_side_s_reset(pair):
+    """As receiving does."""
+    ours, theirs = pair
+    ours.reset()
+    with pytest.raises(OSError, match=r"reset|not connected"):
+        await theirs.linger()

@@ -159,3 +159,20 @@ async def test_a_stream_can_be_closed_at_any_time(ends):
     server, _ = ends
     server.close()
     server.close()
+
+
+async def test_whoever_lingers_is_heard_to_the_end(ends):
+    """Its last words arrive, then the end; what the other still says is dropped."""
+    server, client = ends
+    await introduced(ends)
+    async with trio.open_nursery() as both:
+
+        @both.start_soon
+        async def say_goodbye():
+            await server.send_all(b"last words")
+            await server.linger()
+
+        assert await heard(client, 10) == b"last words"
+        assert await client.receive_some() == b""
+        await client.transport_stream.send_all(b"x" * 1000)
+        client.transport_stream.stream.close()
