@@ -140,7 +140,7 @@ def leaking_transport(monkeypatch):
 def slow_drain(monkeypatch):
     """A node that drains does not see to it that everybody leaves."""
 
-    async def close_nobody(self, window, *, origin, back_at):
+    async def close_nobody(self, window, starts_at, back_at):
         await trio.lowlevel.checkpoint()
 
     monkeypatch.setattr(Departure, "drain", close_nobody)
