@@ -279,7 +279,8 @@ class _World:
         """Trio's own, those of this test, and a few for each client."""
         per_connection = 2 if self._scenario.transport == "wsproto" else 3
         monitored = sum(client.surroundings.probe is not None for client in living)
-        server = 3 * len(self._ports) + 2 * (self._scenario.server.history.rate is not None)
+        publishing = 3 * (self._scenario.server.history.rate is not None)
+        server = 4 * len(self._ports) + publishing
         fleet = 1 if living else 0
         # What was said to a ghost, and waits to be sent, has a task as well.
         ghosts = 2 * self._n_ghosts()
