@@ -34,7 +34,7 @@ from server_stub.work import Load
 
 HERD_FIELDS = frozenset(
     {"name", "description", "n_clients", "horizon", "grace", "ramp_rate", "settle", "transport"}
-    | {"client", "cohort", "compare", "objective", "outbox"}
+    | {"client", "cohort", "compare", "objective", "outbox", "attempts_limit"}
 )
 """What else a scenario may hold."""
 

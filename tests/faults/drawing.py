@@ -29,11 +29,16 @@ _LOOK_AHEAD = 1.5
 
 
 def watchful(scenario):
-    """Names of the cohorts whose clients notice a connection that is dead for good, and soon."""
+    """Names of the cohorts whose clients notice a connection that is dead for good, and soon.
+
+    Before it is open only their patience with the attempt does that, afterwards the heartbeat.
+    """
     return [
         cohort.name
         for cohort in scenario.cohorts
-        if cohort.heartbeat is not None and cohort.visible_share == 1.0
+        if cohort.heartbeat is not None
+        and cohort.connect_timeout is not None
+        and cohort.visible_share == 1.0
     ]
 
 
