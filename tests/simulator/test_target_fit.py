@@ -37,7 +37,7 @@ IN_PART = {"heartbeat", "network_monitor"}
 word about the network costs the server nothing, while probes do."""
 RUNS_OWN = {
     *("name", "description", "seed", "n_clients", "horizon", "grace", "ramp_rate", "settle"),
-    *("transport", "outbox", "client", "cohort", "compare", "objective"),
+    *("transport", "outbox", "attempts_limit", "client", "cohort", "compare", "objective"),
 }
 SERVERS = {"server", "load", "outage", "deploy"}
 """Not applied, and the record says so; or refused."""

@@ -24,7 +24,7 @@ def complaint(done):
     [
         (["--policy", "exponentail"], ["policy 'exponentail'", "did you mean 'exponential'?"]),
         (["restrat"], ["scenario 'restrat'", "did you mean 'restart'?"]),
-        (["missing.toml"], ["scenario 'missing.toml'", "valid: backgrounded-tabs"]),
+        (["missing.toml"], ["scenario 'missing.toml'", "valid: auth-bottleneck"]),
         (["--engine", "lvie"], ["engine 'lvie'", "did you mean 'live'?"]),
         (["--set", "n_client=5"], ["n_client = 5", "unknown field", "did you mean 'n_clients'?"]),
         (["--set", "server.worker=5"], ["server.worker = 5", "did you mean 'workers'?"]),

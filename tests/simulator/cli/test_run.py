@@ -58,7 +58,7 @@ def staged(monkeypatch, recovered):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures are left out, since they take their time."""
-    monkeypatch.setattr(running, "_draw_run", lambda result, directory: None)
+    monkeypatch.setattr(running, "draw_run", lambda result, directory: None)
     monkeypatch.setattr(running, "_draw_comparison", lambda comparison: None)
 
 

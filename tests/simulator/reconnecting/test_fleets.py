@@ -108,7 +108,7 @@ async def test_a_fleet_is_spread_over_the_ways_to_the_server(world, autojump_clo
         range(6),
         np.zeros(6, dtype=np.uint16),
         dials=[["a"], ["b"]],
-        transport=lambda dial, host: Way(dial),
+        transport=lambda dial, host, **said: Way(dial),
         host="server",
         recorder=FleetRecorder(),
     )

@@ -111,7 +111,7 @@ class World:
             numbers,
             cohort_of,
             dials=[[None]],
-            transport=lambda dial, host: self.transport,
+            transport=lambda dial, host, **said: self.transport,
             host="server",
             recorder=FleetRecorder(),
             listeners=[life.note],
