@@ -57,7 +57,7 @@ def _summary_of(scope: Scope, *, unseen: Collection[str]) -> dict[str, Any]:
 def _finite(values: Mapping[str, Value], *, unseen: Collection[str] = ()) -> dict[str, Any]:
     """The values as JSON can hold them, and which of them were not measured."""
     unmeasured = [name for name, value in values.items() if _is_unmeasured(value)]
-    unmeasured += unseen
+    unmeasured += [name for name in unseen if name not in unmeasured]
     finite = {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in values.items()

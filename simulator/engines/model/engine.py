@@ -15,6 +15,9 @@ from simulator.results import RunResult
 from simulator.run_directory import begin_run, save_run
 from simulator.scenario import Scenario
 
+UNMEASURED = ("time_to_sync_p95", "time_to_sync_p100")
+"""Metrics of what clients fetch after a connect, which is not modelled."""
+
 
 def run(scenario: Scenario, *, out: Path, watch: Watcher = unwatched) -> RunResult:
     """Work out a scenario.
@@ -37,6 +40,7 @@ def run(scenario: Scenario, *, out: Path, watch: Watcher = unwatched) -> RunResu
         observed_until=scenario.horizon,
         ended_because=HORIZON,
         notes=tuple(scope.notes(scenario)),
+        unmeasured=UNMEASURED,
     )
     begin_run(out, manifest=manifest, scenario=scenario)
     watch(_progress(scenario, at=0.0))
