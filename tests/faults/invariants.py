@@ -214,7 +214,7 @@ def check_downtime(witness, cohorts, windows, latency, *, talkative=()):
         if not window.kind.stops_the_node:
             continue
         for number, life in sorted(witness.lives.items()):
-            if _may_hear_late(window, windows, cohorts[number].name):
+            if _may_hear_late(window, windows, cohorts[number].name, latency):
                 continue
             starts_at = window.starts_at + latency + _ROUNDING
             for event in life:
@@ -235,12 +235,12 @@ def check_downtime(witness, cohorts, windows, latency, *, talkative=()):
                 witness.object(GONE, f"client {number} at {all_gone_at:.6g} s")
 
 
-def _may_hear_late(window, windows, cohort):
+def _may_hear_late(window, windows, cohort, latency):
     """Does what stands on the way keep something back, or for good, from what happens then?"""
     return any(
         other.kind.is_on_the_way
         and other.cohort in (None, cohort)
-        and other.starts_at <= window.ends_at
+        and other.starts_at <= window.ends_at + 3 * latency
         and (other.kind is OutageKind.IDLE_TIMEOUT or other.ends_at >= window.starts_at)
         for other in windows
     )
