@@ -5,6 +5,8 @@ from functools import partial
 
 import trio
 
+from server_stub.autoscale import Autoscale
+from server_stub.autoscaler import Autoscaler, Joined
 from server_stub.backend import Backend
 from server_stub.commons import Commons
 from server_stub.config import ServerConfig
@@ -28,6 +30,7 @@ class Cluster:
         recorders: Sequence[ServerRecorder],
         load: Load | None = None,
         backend: Backend | None = None,
+        joined: Joined = lambda node, starts_at, ready_at: None,
     ) -> None:
         """Set them up.
 
@@ -39,8 +42,11 @@ class Cluster:
             recorders: By place; common things stand in the books of the first.
             load: Background work; none unless given.
             backend: History and ledger; new ones, as configured, unless given.
+            joined: Told of each node that autoscaling adds, as soon as that is decided.
         """
         self._plan = plan
+        self._autoscale = config.autoscale
+        self._joined = joined
         self._recorders = recorders
         self._commons = Commons(
             config, seed=seed, recorder=recorders[0], load=load, backend=backend
@@ -94,6 +100,18 @@ class Cluster:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(partial(self._commons.follow, origin=origin))
             for number, node in enumerate(others, start=1):
-                windows = self._plan.windows_of(number)
-                nursery.start_soon(partial(node.follow, windows, origin=origin))
+                if self._plan.is_used(number):
+                    windows = self._plan.windows_of(number)
+                    nursery.start_soon(partial(node.follow, windows, origin=origin))
+            if self._autoscale is not None:
+                nursery.start_soon(self._scale, self._autoscale, nursery, origin)
             await first.follow(self._plan.windows_of(0), origin=origin)
+
+    async def _scale(self, config: Autoscale, nursery: trio.Nursery, origin: float) -> None:
+        def joined(node: int, starts_at: float, ready_at: float) -> None:
+            windows = autoscaler.plan.windows_of(node)
+            nursery.start_soon(partial(self.nodes[node].follow, windows, origin=origin))
+            self._joined(node, starts_at, ready_at)
+
+        autoscaler = Autoscaler(config, self._plan, self.nodes, joined=joined)
+        await autoscaler.work(origin=origin)

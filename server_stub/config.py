@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from server_stub.autoscale import Autoscale
 from server_stub.balancer import Balance
 from server_stub.capacity import Demand, capacity_before_101
 from server_stub.defences import AddressLimit, Admission, RetryAfter
@@ -36,6 +37,8 @@ class ServerConfig(Settings):
     health_check: Annotated[HealthCheck | None, OrNone] = HealthCheck()
     """How the balancer finds out that a node is down, whatever made it so; with "none" it never
     does, and goes on sending connects to it."""
+    autoscale: Annotated[Autoscale | None, OrNone] = None
+    """When further nodes are started; "none" for never."""
     port: Annotated[int, Field(ge=0, le=65535, strict=True)] = 0
     """TCP port on 127.0.0.1 for the live engine; 0 lets the kernel choose a free one. Further nodes
     listen on the ports that follow."""

@@ -72,6 +72,10 @@ class Plan:
         nobody = Process(node=node, gone_at=-math.inf)
         return (emptiness(next_in_place(nobody, self.processes)), *windows)
 
+    def is_used(self, node: int) -> bool:
+        """Is there ever a process in this place?"""
+        return any(process.node == node for process in self.processes)
+
     def is_taken(self, node: int) -> bool:
         """Is there a process in this place from the beginning?"""
         return any(

@@ -67,6 +67,7 @@ class Server:
                 common.
         """
         self._port = port
+        self._n_workers = config.workers
         self._recorder = recorder
         adviser = Adviser(config, seed=seed)
         self._alone = None
@@ -130,6 +131,11 @@ class Server:
     def n_connected(self) -> int:
         """How many connections are open."""
         return len(self._presence.sessions)
+
+    @property
+    def utilisation(self) -> float:
+        """Share of its workers that are busy with handshakes."""
+        return self._clerk.counter.busy_workers / self._n_workers
 
     @property
     def is_idle(self) -> bool:

@@ -24,7 +24,7 @@ class Balancing:
     """Leads the dials of one process to nodes."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self._endpoints = scenario.plan.endpoints
+        self._plan = scenario.plan
         self._balancer = Balancer(
             scenario.server.balance, scenario.plan.n_places, seed=scenario.seed
         )
@@ -33,6 +33,10 @@ class Balancing:
     def begin(self, origin: float) -> None:
         """The schedule's t = 0 is at this reading of Trio's clock."""
         self._origin = origin
+
+    def joined(self, node: int, starts_at: float, ready_at: float) -> None:
+        """A node is added; instants in seconds after t = 0."""
+        self._plan = self._plan.joined(node, starts_at=starts_at, ready_at=ready_at)
 
     def over(
         self,
@@ -54,7 +58,7 @@ class Balancing:
 
         async def dial_through() -> Stream:
             node = self._balancer.choose(
-                self._endpoints.at(trio.current_time() - self._origin),
+                self._plan.endpoints.at(trio.current_time() - self._origin),
                 whose(),
                 source=source,
                 index=index,

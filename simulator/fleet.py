@@ -109,6 +109,11 @@ class Fleet:
             self._balancing.begin(origin)
         self._begun.set()
 
+    def joined(self, node: int, starts_at: float, ready_at: float) -> None:
+        """The server has one more node; instants in seconds after t = 0."""
+        if self._balancing is not None:
+            self._balancing.joined(node, starts_at, ready_at)
+
     async def run(self, *, ramp_starts_at: float) -> None:
         """Live until cancelled, or until every client has given up.
 

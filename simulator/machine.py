@@ -109,9 +109,14 @@ def descriptors_needed(scenario: Scenario, *, n_workers: int) -> int:
     ends.
     """
     connections = scenario.n_clients * _most_connections(scenario)
-    server = connections + scenario.server.workers + scenario.server.backlog
+    server = connections + _served_or_waiting(scenario)
     worker = -(-connections // n_workers)
     return max(server + min(scenario.n_clients, _LINGERING), worker) + _SPARE_DESCRIPTORS
+
+
+def _served_or_waiting(scenario: Scenario) -> int:
+    """Handshakes that all nodes together have room for."""
+    return scenario.plan.n_places * (scenario.server.workers + scenario.server.backlog)
 
 
 def _most_connections(scenario: Scenario) -> int:
@@ -124,8 +129,8 @@ def _most_connections(scenario: Scenario) -> int:
 
 def clients_within(n_descriptors: int, scenario: Scenario) -> int:
     """The most clients for which so many file descriptors per process are enough."""
-    server, each = scenario.server, _most_connections(scenario)
-    room = n_descriptors - _SPARE_DESCRIPTORS - server.workers - server.backlog
+    each = _most_connections(scenario)
+    room = n_descriptors - _SPARE_DESCRIPTORS - _served_or_waiting(scenario)
     return max(0, room // (each + 1), (room - _LINGERING) // each)
 
 

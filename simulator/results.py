@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from server_stub.plan import Plan
 from server_stub.tables import OUTAGES, SERVER, SERVICES, STAGES, Column, Columns, Schema
 from simulator.core.outcomes import Cause, NoticedBy, Outcome, labels
 from simulator.errors import InputError, UnknownNameError
@@ -211,6 +212,9 @@ class Manifest(BaseModel):
     """URL of the server, without its query, if that was not ours."""
     restart_command: str | None = None
     restarts: tuple[Restart, ...] = ()
+    nodes_added: tuple[tuple[int, float, float], ...] = ()
+    """By autoscaling: the number of each, when it was started and when it was ready; seconds on
+    the run's clock."""
     n_held_back: int = 0
     """Attempts that a ceiling on connects per second has kept waiting, after t = 0."""
     notes: Sequence[str] = ()
@@ -246,6 +250,14 @@ class RunResult:
     def capacity(self) -> float:
         """Connects per second that the server can let in; NaN for a server that is not ours."""
         return math.nan if self.manifest.target is not None else self.scenario.capacity
+
+    @property
+    def plan(self) -> Plan:
+        """What was to happen to which node when, with those that were added."""
+        known = self.scenario.plan
+        for node, starts_at, ready_at in self.manifest.nodes_added:
+            known = known.joined(node, starts_at=starts_at, ready_at=ready_at)
+        return known
 
     def table(self, name: str) -> Columns:
         """The columns of a table by its name."""

@@ -147,9 +147,11 @@ def _plan_of(
     outages: tuple[Outage, ...],
     deploys: tuple[Deploy, ...],
     check: HealthCheck | None,
+    *,
     until: float,
+    most: int,
 ) -> Plan:
-    return plan(n_nodes, outages, deploys, check, until=until)
+    return plan(n_nodes, outages, deploys, check, until=until, most=most)
 
 
 class Scenario(Settings):
@@ -215,6 +217,20 @@ class Scenario(Settings):
         except PlanError as error:
             yield Problem(place=error.field, value="", allowed=str(error))
             return
+        if (autoscale := self.server.autoscale) is not None:
+            if autoscale.most < self.server.nodes:
+                yield Problem(
+                    place="server.autoscale.most",
+                    value=str(autoscale.most),
+                    allowed=f"allowed: at least server.nodes = {self.server.nodes}",
+                )
+            if self.deploy:
+                yield Problem(
+                    place="deploy",
+                    value="",
+                    allowed="not with server.autoscale: a deploy replaces the nodes that the "
+                    "schedule knows",
+                )
         if self.server.port + n_places > _MOST_PORTS:
             yield Problem(
                 place="server.port",
@@ -252,8 +268,15 @@ class Scenario(Settings):
     @property
     def plan(self) -> Plan:
         """What happens to which node when."""
+        server = self.server
+        most = 0 if server.autoscale is None else server.autoscale.most
         return _plan_of(
-            self.server.nodes, self.outage, self.deploy, self.server.health_check, self.horizon
+            server.nodes,
+            self.outage,
+            self.deploy,
+            server.health_check,
+            until=self.horizon,
+            most=most,
         )
 
     @property

@@ -26,7 +26,7 @@ class NodeConnections:
 def connections_by_node(result: RunResult) -> NodeConnections:
     """The connections of every node over time, by the record that recovery times come from."""
     changes = changes_of(result)
-    n_places = result.scenario.plan.n_places
+    n_places = result.plan.n_places
     steps = np.zeros((n_places, changes.at.size + 1), dtype=np.int64)
     known = np.flatnonzero(changes.node < n_places)
     steps[changes.node[known], known + 1] = changes.step[known]
@@ -43,7 +43,7 @@ def serving_nodes(result: RunResult, at: float) -> tuple[int, ...]:
         for node, kind in zip(outages["node"][on], outages["kind"][on], strict=True)
         if list(OutageKind)[kind].stops_the_node
     }
-    return tuple(node for node in result.scenario.plan.present(at) if node not in stopped)
+    return tuple(node for node in result.plan.present(at) if node not in stopped)
 
 
 def imbalance(result: RunResult, changes: Changes, members: Mask, at: float) -> float:
@@ -62,7 +62,7 @@ def imbalance(result: RunResult, changes: Changes, members: Mask, at: float) -> 
     if result.manifest.target is not None:
         return math.nan
     past = (changes.at < at) & members[changes.client]
-    n_places = result.scenario.plan.n_places
+    n_places = result.plan.n_places
     known = past & (changes.node < n_places)
     counts = np.bincount(changes.node[known], weights=changes.step[known], minlength=n_places)
     nodes = list(serving_nodes(result, math.nextafter(at, -math.inf)))

@@ -98,6 +98,8 @@ def _check(scenario: Scenario) -> None:
     ]
     if scenario.is_balanced:
         where = "deploy" if scenario.deploy else "server.nodes"
+        if scenario.server.autoscale is not None:
+            where = "server.autoscale"
         allowed = "herd serve is one node: start it several times behind a balancer of your own"
         problems.append(Problem(place=where, value="", allowed=allowed))
     if problems:

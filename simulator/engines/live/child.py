@@ -11,9 +11,10 @@ from multiprocessing.connection import Connection
 
 import trio
 
+from server_stub.autoscaler import Joined
 from simulator.collecting import collected_seldom
 from simulator.engines.live.clock import SharedClock
-from simulator.engines.live.messages import Begin, Stop, received
+from simulator.engines.live.messages import Begin, NodeAdded, Stop, received
 from simulator.errors import input_error_in
 
 _FLUSH_INTERVAL = 1.0
@@ -61,6 +62,7 @@ def live(
     begin: Callable[[float], None],
     report: Callable[[], object],
     flush: Callable[[], None],
+    joined: Joined = lambda node, starts_at, ready_at: None,
 ) -> None:
     """Run a child until `main` returns, the engine says stop or goes away, or SIGTERM arrives.
 
@@ -70,10 +72,19 @@ def live(
         begin: Told the origin of the run's clock.
         report: The progress to send to the engine.
         flush: Writes out what has been recorded.
+        joined: Told of each node that the server adds.
     """
     with collected_seldom():
         trio.run(
-            partial(_live, _links[index], main, begin=begin, report=report, flush=flush),
+            partial(
+                _live,
+                _links[index],
+                main,
+                begin=begin,
+                report=report,
+                flush=flush,
+                joined=joined,
+            ),
             clock=SharedClock(),
         )
 
@@ -90,9 +101,10 @@ async def _live(
     begin: Callable[[float], None],
     report: Callable[[], object],
     flush: Callable[[], None],
+    joined: Joined,
 ) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_obey, link, begin, nursery.cancel_scope)
+        nursery.start_soon(_obey, link, begin, joined, nursery.cancel_scope)
         nursery.start_soon(_end_on_sigterm, nursery.cancel_scope)
         nursery.start_soon(_every, _REPORT_INTERVAL, lambda: _tell(link, report()))
         nursery.start_soon(_every, _FLUSH_INTERVAL, flush)
@@ -107,12 +119,17 @@ def _tell(link: "Connection[object, object]", message: object) -> None:
 
 
 async def _obey(
-    link: "Connection[object, object]", begin: Callable[[float], None], scope: trio.CancelScope
+    link: "Connection[object, object]",
+    begin: Callable[[float], None],
+    joined: Joined,
+    scope: trio.CancelScope,
 ) -> None:
     async for message in received(link):
         match message:
             case Begin(origin=origin):
                 begin(origin)
+            case NodeAdded():
+                joined(message.node, message.starts_at, message.ready_at)
             case Stop():
                 break
     scope.cancel()

@@ -16,7 +16,7 @@ from simulator.ending import Sample
 from simulator.engines.live.crew import Crew, share_of
 from simulator.engines.live.fleet_process import FleetJob, drive_fleet
 from simulator.engines.live.foreign import ForeignServer
-from simulator.engines.live.messages import Begin, FleetProgress
+from simulator.engines.live.messages import Begin, FleetProgress, NodeAdded
 from simulator.engines.live.opponent import Opponent
 from simulator.engines.live.stub import START_TIMEOUT, Stub
 from simulator.engines.live.way import Way
@@ -182,6 +182,11 @@ class _LiveRun:
             match message:
                 case FleetProgress():
                     self._fleets[index] = message
+                case NodeAdded():
+                    self._opponent.hear(message)
+                    crew.tell(message)
+                    self._note(**self._opponent.facts)
+                    write_manifest(self._out, self._manifest)
                 case _:
                     self._opponent.hear(message)
         total = self._total()

@@ -80,6 +80,7 @@ def _drive(job: FleetJob, index: int, storage: Storage) -> None:
             begin=begin,
             report=partial(_progress, recorder, turnstile),
             flush=recorder.flush,
+            joined=fleet.joined,
         )
     finally:
         recorder.close()

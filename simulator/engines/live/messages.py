@@ -37,6 +37,16 @@ class ServerProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeAdded:
+    """Server to engine, and from there to all: one more node, long before it is ready."""
+
+    node: int
+    starts_at: float
+    """Seconds on the run's clock."""
+    ready_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Begin:
     """Engine to all: the fleet is connected, t = 0 is at this reading of the shared clock."""
 

@@ -9,7 +9,7 @@ from server_stub.recorder import ServerRecorder
 from server_stub.streams import open_ports
 from simulator.engines.live import child
 from simulator.engines.live.clock import SharedClock
-from simulator.engines.live.messages import Listening, ServerProgress
+from simulator.engines.live.messages import Listening, NodeAdded, ServerProgress
 from simulator.scenario import Scenario
 
 HOST = "127.0.0.1"
@@ -36,6 +36,7 @@ def serve(scenario: Scenario, streams: Path, index: int) -> None:
         seed=scenario.seed,
         recorders=recorders,
         load=scenario.load,
+        joined=lambda *node: child.link_of(index).send(NodeAdded(*node)),
     )
     origin: list[float] = []
     begun = trio.Event()

@@ -8,7 +8,7 @@ from pathlib import Path
 from simulator import machine
 from simulator.ending import Ending
 from simulator.engines.live.crew import Crew
-from simulator.engines.live.messages import Listening, ServerProgress
+from simulator.engines.live.messages import Listening, NodeAdded, ServerProgress
 from simulator.engines.live.server_process import serve
 from simulator.engines.live.way import Way
 from simulator.errors import MachineError, RunFailedError
@@ -41,8 +41,13 @@ class Stub(AbstractContextManager["Stub"]):
         self.ending = Ending(scenario)
         self.n_arrivals = 0
         self.n_unsettled = 0
-        self.facts: Mapping[str, object] = {}
+        self._nodes_added: tuple[tuple[int, float, float], ...] = ()
         self.notes = machine.prepare(scenario, here, n_workers=n_workers)
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """The nodes that it has added."""
+        return {"nodes_added": self._nodes_added}
 
     def meet(self, crew: Crew, streams: Path) -> Way:
         """Start it, and wait until it listens.
@@ -71,10 +76,13 @@ class Stub(AbstractContextManager["Stub"]):
         raise RunFailedError(f"the server did not start within {START_TIMEOUT:g} s")
 
     def hear(self, message: object) -> None:
-        """It counts its arrivals."""
+        """It counts its arrivals, and says when it adds a node."""
         if isinstance(message, ServerProgress):
             self.n_arrivals = message.n_arrivals
             self.n_unsettled = message.n_unsettled
+        if isinstance(message, NodeAdded):
+            node = (message.node, message.starts_at, message.ready_at)
+            self._nodes_added = (*self._nodes_added, node)
 
     def act(self, at: float) -> None:
         """Nothing to do: it follows the schedule by itself."""

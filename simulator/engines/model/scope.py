@@ -10,6 +10,10 @@ from simulator.scenario import Scenario
 
 _KINDS = (OutageKind.GRACEFUL, OutageKind.CRASH, OutageKind.FREEZE, OutageKind.NETWORK)
 """Of outages that it models."""
+_NONE_ONLY = (
+    *("reconnect_window", "admission", "max_per_address", "max_connection_age", "autoscale"),
+)
+"""Of the server's settings: those that it can only do without."""
 REFERENCE_LIMIT = 200_000
 """Clients that the reference runs, one event at a time; beyond it would take hours."""
 
@@ -70,7 +74,7 @@ def _of_the_server(scenario: Scenario) -> Iterator[Problem]:
     advice = server.retry_after
     if advice is not None and (advice.spread or advice.per_waiting):
         yield _refused("server.retry_after", "a window", "a number of seconds")
-    for field in ("reconnect_window", "admission", "max_per_address", "max_connection_age"):
+    for field in _NONE_ONLY:
         if getattr(server, field) is not None:
             yield _refused(f"server.{field}", "set", '"none"')
 

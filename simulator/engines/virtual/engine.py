@@ -118,6 +118,7 @@ class _VirtualRun:
             seed=scenario.seed,
             recorders=server_recorders,
             load=scenario.load,
+            joined=lambda *node: self._add_node(fleet, node),
         )
         shares = [cohort.share for cohort in scenario.cohorts]
         fleet = Fleet(
@@ -141,6 +142,12 @@ class _VirtualRun:
             nursery.start_soon(partial(cluster.follow, origin=origin))
             await self._watch_until_over(origin, fleet_recorder, cluster)
             nursery.cancel_scope.cancel()
+
+    def _add_node(self, fleet: Fleet, node: tuple[int, float, float]) -> None:
+        """Autoscaling has decided on one more."""
+        self._note(nodes_added=(*self._manifest.nodes_added, node))
+        write_manifest(self._out, self._manifest)
+        fleet.joined(*node)
 
     async def _wait_for_everybody(self, recorder: FleetRecorder) -> None:
         n_clients = self._scenario.n_clients
