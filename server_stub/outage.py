@@ -92,7 +92,9 @@ _BELONGS_TO = {
     "cohort": (OutageKind.NETWORK, OutageKind.IDLE_TIMEOUT),
     "direction": (OutageKind.NETWORK,),
     "lost_at_thaw": (OutageKind.FREEZE,),
-    "nodes": tuple(kind for kind in OutageKind if not kind.is_on_the_way),
+    "nodes": tuple(
+        kind for kind in OutageKind if not kind.is_on_the_way and kind is not OutageKind.SERVER_LOST
+    ),
 }
 """The kinds that a setting means anything for."""
 _NEEDED_BY = {

@@ -20,6 +20,9 @@ horizon = 30.0
 ramp_rate = 100.0
 
 [server]
+nodes = 2
+balance = "random"
+max_connection_age = { mean = 9.0, dither = 3.0 }
 backlog = 3
 overflow = "drop"
 retry_after = 1.0
@@ -43,6 +46,19 @@ kind = "crash"
 starts_at = 6.0
 down_for = 0.5
 refuse = false
+
+[[outage]]
+kind = "crash"
+starts_at = 9.0
+down_for = 1.0
+nodes = [1]
+
+[[deploy]]
+starts_at = 12.0
+max_surge = 1
+max_unavailable = 0
+ready_after = 1.0
+drain_over = 1.0
 
 [[outage]]
 kind = "network"

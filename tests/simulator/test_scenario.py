@@ -8,6 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server_stub.config import ServerConfig, ServiceTime
+from server_stub.deploy import Deploy
+from server_stub.endpoints import HealthCheck
+from server_stub.lifetime import ConnectionAge
 from server_stub.outage import Outage
 from simulator.core.backoff import BASIC, Policy
 from simulator.errors import ScenarioError
@@ -167,6 +170,19 @@ SCENARIOS = st.builds(
         | st.builds(ServiceTime, cv=st.none() | st.floats(0.1, 3.0)),
         retry_after=st.none() | st.floats(0.0, 100.0),
         max_connections=st.none() | st.integers(1, 10**6),
+        nodes=st.integers(2, 9),
+        balance=st.sampled_from(["round_robin", "least_connections", "random", "hash"]),
+        health_check=st.none() | st.builds(HealthCheck, unhealthy_after=SECONDS),
+        max_connection_age=st.none() | st.builds(ConnectionAge, mean=SECONDS),
+    ),
+    deploy=st.just(())
+    | st.tuples(
+        st.builds(
+            Deploy,
+            starts_at=st.just(90.0),
+            max_surge=st.integers(1, 3) | st.sampled_from(["1%", "33.3%", "100 %"]),
+            ready_after=st.floats(0.1, 1.0),
+        )
     ),
     outage=st.just(())
     | st.tuples(
@@ -174,7 +190,8 @@ SCENARIOS = st.builds(
             Outage,
             kind=st.just("graceful"),
             starts_at=st.floats(0.0, 50.0),
-            down_for=SECONDS,
+            down_for=st.floats(0.001, 30.0),
+            nodes=st.none() | st.just((1,)),
             close_code=st.none() | st.integers(1000, 4999),
             refuse=st.none() | st.booleans(),
         )
@@ -325,6 +342,74 @@ def test_a_scenario_written_as_toml_reads_back_the_same(scenario):
             "outage",
             "",
             "the outage at 2 s starts before the one at 1 s has ended (6 s)",
+        ),
+        ("server.nodes = 0", "server.nodes", "0", "allowed: more than 0"),
+        (
+            'server.balance = "magic"',
+            "server.balance",
+            "'magic'",
+            "allowed: one of 'round_robin', 'least_connections', 'random' or 'hash'",
+        ),
+        (
+            "server = {nodes = 3, port = 65534}",
+            "server.port",
+            "65534",
+            "allowed: at most 65533, for each of 3 nodes needs a port",
+        ),
+        (
+            "server.max_connection_age = {mean = 5.0, dither = 5.0}",
+            "server.max_connection_age",
+            "",
+            "dither = 5 must be less than mean = 5",
+        ),
+        (
+            "server.autoscale = {target_connections = 5, most = 1}\nserver.nodes = 2",
+            "server.autoscale.most",
+            "1",
+            "allowed: at least server.nodes = 2",
+        ),
+        (
+            "server.nodes = 2\noutage = [{starts_at = 1.0, down_for = 5.0, nodes = [2]}]",
+            "outage",
+            "",
+            "the outage at 1 s hits node 2, which is not there; allowed: 0, 1",
+        ),
+        (
+            'outage = [{starts_at = 1.0, down_for = 5.0, nodes = "some"}]',
+            "outage.0.nodes",
+            "'some'",
+            "allowed: a list",
+        ),
+        (
+            'outage = [{starts_at = 1.0, down_for = 5.0, kind = "network", nodes = [0]}]',
+            "outage.0",
+            "",
+            "nodes belongs to kind = 'graceful', 'crash', 'freeze', 'drain', 'slow' or 'cold', "
+            "not 'network'",
+        ),
+        (
+            "deploy = [{starts_at = 1.0, max_surge = 0.5}]",
+            "deploy.0.max_surge",
+            "0.5",
+            'allowed: a number of nodes, as 1, or a share of them, as "25%"',
+        ),
+        (
+            "deploy = [{starts_at = 1.0, max_surge = 0, max_unavailable = 0}]",
+            "deploy.0",
+            "",
+            "max_surge and max_unavailable are both 0: no node could be replaced",
+        ),
+        (
+            "horizon = 60.0\ndeploy = [{starts_at = 90.0}]",
+            "deploy.0.starts_at",
+            "90",
+            "past the horizon; allowed: less than horizon = 60",
+        ),
+        (
+            "deploy = [{starts_at = 1.0}]\noutage = [{starts_at = 2.0, down_for = 1.0}]",
+            "outage",
+            "",
+            "the outage at 2 s stops nodes during the deploy at 1 s, which takes until 6 s",
         ),
         ("client.rtt = 0.0", "client.rtt", "0.0", "allowed: more than 0"),
         (
