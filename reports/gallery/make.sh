@@ -1,16 +1,16 @@
 #!/bin/sh
-# Draws the README's pictures anew, those of the comparisons named, of both unless any is:
+# Draws the README's pictures anew, those of the scenarios named, of all unless any is:
 #
-#     sh reports/gallery/make.sh [restart] [libraries]
+#     sh reports/gallery/make.sh [restart] [libraries] [rolling-deploy]
 #
 # `restart` is measured on real sockets: run it on an idle machine. If that is too slow, the verdict
-# is not ok, and its pictures stay as they are. `libraries` comes out the same on every machine.
+# is not ok, and its pictures stay as they are. The others come out the same on every machine.
 set -eu
 gallery=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 runs=$(mktemp -d)
 trap 'rm -rf "$runs"' EXIT
-for comparison in ${*:-restart libraries}; do
-    case $comparison in
+for scenario in ${*:-restart libraries rolling-deploy}; do
+    case $scenario in
     restart)
         herd compare restart --strict --out "$runs/restart"
         for picture in storm recovery raster states; do
@@ -21,8 +21,12 @@ for comparison in ${*:-restart libraries}; do
         herd compare libraries --engine virtual --out "$runs/libraries"
         cp "$runs/libraries/figures/raster.png" "$gallery/libraries.png"
         ;;
+    rolling-deploy)
+        herd run rolling-deploy --engine virtual --out "$runs/rolling-deploy"
+        cp "$runs/rolling-deploy/figures/nodes.png" "$gallery/nodes.png"
+        ;;
     *)
-        echo "make.sh: $comparison: restart or libraries" >&2
+        echo "make.sh: $scenario: restart, libraries or rolling-deploy" >&2
         exit 2
         ;;
     esac
