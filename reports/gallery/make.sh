@@ -1,15 +1,15 @@
 #!/bin/sh
-# Draws the README's pictures anew, those of the comparisons named, of both unless any is:
+# Draws the README's pictures anew, those of the comparisons named, of all unless any is:
 #
-#     sh reports/gallery/make.sh [restart] [libraries]
+#     sh reports/gallery/make.sh [restart] [libraries] [stages]
 #
 # `restart` is measured on real sockets: run it on an idle machine. If that is too slow, the verdict
-# is not ok, and its pictures stay as they are. `libraries` comes out the same on every machine.
+# is not ok, and its pictures stay as they are. The others come out the same on every machine.
 set -eu
 gallery=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 runs=$(mktemp -d)
 trap 'rm -rf "$runs"' EXIT
-for comparison in ${*:-restart libraries}; do
+for comparison in ${*:-restart libraries stages}; do
     case $comparison in
     restart)
         herd compare restart --strict --out "$runs/restart"
@@ -21,8 +21,14 @@ for comparison in ${*:-restart libraries}; do
         herd compare libraries --engine virtual --out "$runs/libraries"
         cp "$runs/libraries/figures/raster.png" "$gallery/libraries.png"
         ;;
+    stages)
+        herd compare auth-bottleneck --engine virtual --out "$runs/auth-bottleneck"
+        cp "$runs/auth-bottleneck/figures/backlog.png" "$gallery/backlog.png"
+        herd compare cascade --engine virtual --out "$runs/cascade"
+        cp "$runs/cascade/figures/lost.png" "$gallery/lost.png"
+        ;;
     *)
-        echo "make.sh: $comparison: restart or libraries" >&2
+        echo "make.sh: $comparison: restart, libraries or stages" >&2
         exit 2
         ;;
     esac
