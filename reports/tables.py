@@ -58,7 +58,7 @@ def _is_measured(metric: str) -> Callable[[Summary], bool]:
 def _is_told_late(summary: Summary) -> bool:
     """Do clients wait for what they missed long after they are back?"""
     told, back = (_value(summary, name) for name in ("time_to_sync_p95", _RANKED_BY))
-    return bool(told > _LEVEL * back)
+    return math.isinf(told) or bool(told > _LEVEL * back)
 
 
 _SHOWN_IF: Mapping[str, Callable[[Summary], bool]] = MappingProxyType(

@@ -110,6 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _options(arguments)
         config = _read_config(options)
+        if options.out is None and config.server.ledger.storage != "memory":
+            raise _InputError("server.ledger.storage = 'sqlite': needs --out DIR for its file")
         _make_directory(options.out)
         ports = _open_ports(config)
         recorders = [ServerRecorder(options.out, node=node) for node in range(len(ports))]

@@ -3,18 +3,27 @@
 from collections import Counter
 
 from server_stub.history import EventLog, Full, HistoryConfig
-from server_stub.ledger import Ledger, LedgerConfig, MemoryRecords, marked_invalid
+from server_stub.ledger import Ledger, LedgerConfig, MemoryRecords, Records, marked_invalid
 from server_stub.messages import Ack, Batch, Event, Nack, Operation, Snapshot, Sync
 
 
 class Backend:
     """Publishes events, tells clients what they missed, and applies their operations."""
 
-    def __init__(self, history: HistoryConfig, ledger: LedgerConfig) -> None:
+    def __init__(
+        self, history: HistoryConfig, ledger: LedgerConfig, records: Records | None = None
+    ) -> None:
+        """Begin with nothing published.
+
+        Args:
+            history: What is published, and how far back it is remembered.
+            ledger: How long operations are remembered.
+            records: Where that is; in memory unless given.
+        """
         self._history_config = history
         self._log = EventLog(history)
         self._ledger = Ledger(
-            MemoryRecords(remembered=ledger.remembered),
+            records or MemoryRecords(remembered=ledger.remembered),
             rules=[marked_invalid],
             survives_restart=ledger.survives_restart,
         )

@@ -14,6 +14,7 @@ import trio
 from server_stub.backend import Backend
 from server_stub.backstage import SharedStages
 from server_stub.config import ServerConfig
+from server_stub.ledger_storage import open_records
 from server_stub.messages import Event
 from server_stub.recorder import ServerRecorder
 from server_stub.work import Load
@@ -40,7 +41,8 @@ class Commons:
             load: Background work, here or at the nodes; none unless given.
             backend: History and ledger; new ones, as configured, unless given.
         """
-        self.backend = backend or Backend(config.history, config.ledger)
+        self._records = open_records(config.ledger, recorder.directory)
+        self.backend = backend or Backend(config.history, config.ledger, self._records)
         self.load = load or Load()
         self.stages = SharedStages(config, seed=seed, recorder=recorder, load=self.load)
         self._rate = config.history.rate
@@ -92,3 +94,4 @@ class Commons:
     def close(self) -> None:
         """The run is over: note what was done for whom."""
         self._recorder.tallies(self.backend.n_applied, self.backend.n_reapplied)
+        self._records.close()

@@ -23,7 +23,7 @@ All of this is sans-IO; records that outlive the process are in `sqlite_records`
 
 import hashlib
 from collections.abc import Callable, Iterable
-from typing import Annotated, NamedTuple, Protocol
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -52,6 +52,9 @@ class LedgerConfig(Settings):
     """Keys per client, the latest; an older copy is applied again."""
     survives_restart: Annotated[bool, Field(strict=True)] = True
     """Are the keys kept through an outage that ends in a restart (all but a freeze)?"""
+    storage: Literal["memory", "sqlite"] = "memory"
+    """Where the keys are kept: in memory or, as those that survive the death of a process, in an
+    SQLite file beside the records of the run; written before the answer, which takes its time."""
 
 
 class Result(NamedTuple):
@@ -228,3 +231,6 @@ class MemoryRecords:
     def forget(self) -> None:
         """Drop every key; the tallies stay."""
         self._results.clear()
+
+    def close(self) -> None:
+        """There is nothing to close."""

@@ -85,6 +85,7 @@ class ServerRecorder:
         self.n_unsettled = 0
         """Open connections that wait at a stage, and are no use without it."""
         self.node = node
+        self.directory = directory
         self._log = IntervalLog(self._write, counted=(*_COUNTED, *_REASONS), n_levels=3)
         self._stage_logs: list[StageLog] = []
 

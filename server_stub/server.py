@@ -23,7 +23,6 @@ from server_stub.departure import Departure
 from server_stub.errands import Errands
 from server_stub.gate import Gate
 from server_stub.guests import Guests, Unwatched
-from server_stub.messages import Event
 from server_stub.outage import OutageKind, OutageWindow, of_kind, on_the_server
 from server_stub.pace import Pace
 from server_stub.presence import Presence
@@ -31,6 +30,8 @@ from server_stub.reception import Reception
 from server_stub.recorder import ServerRecorder
 from server_stub.streams import Port
 from server_stub.talk import Talk
+from server_stub.uptime import Uptime
+from server_stub.welcome import Welcome
 from server_stub.work import Load
 
 
@@ -73,23 +74,18 @@ class Server:
         self._alone = None
         if commons is None:
             commons = self._alone = Commons(config, seed=seed, recorder=recorder, load=load)
-        self._commons = commons
-        self._commons.listen(self._hear_of)
-        self._untold: list[Event] = []
-        """What has happened while it was frozen."""
-        self._is_there = is_there
         self._thawed = Gate(is_open=True)
         self._presence = Presence()
-        self._attention = Attention()
-        self._clerk = Clerk(config, self._presence, recorder)
+        attention = Attention()
+        clerk = Clerk(config, self._presence, recorder)
         self._backstage = Backstage(
-            config, self._clerk.counter, seed=seed, recorder=recorder, shared=commons.stages
+            config, clerk.counter, seed=seed, recorder=recorder, shared=commons.stages
         )
         errands = Errands(
             config,
             seed=seed,
             backstage=self._backstage,
-            attention=self._attention,
+            attention=attention,
             backend=commons.backend,
             presence=self._presence,
             recorder=recorder,
@@ -102,29 +98,51 @@ class Server:
             node=recorder.node,
             thawed=self._thawed,
         )
-        self._clerk.watch_connections(self._load.connected)
-        self._reception = Reception(
+        clerk.watch_connections(self._load.connected)
+        welcome = Welcome(
             config,
             seed=seed,
             presence=self._presence,
-            clerk=self._clerk,
+            clerk=clerk,
             talk=Talk(commons.backend, errands, self._thawed),
             stages=self._backstage.stages,
-            attention=self._attention,
+            attention=attention,
             thawed=self._thawed,
             recorder=recorder,
             guests=guests or Unwatched(),
             adviser=adviser,
         )
-        self._departure = Departure(
+        self._reception = Reception(
+            config,
+            presence=self._presence,
+            clerk=clerk,
+            welcome=welcome,
+            thawed=self._thawed,
+            recorder=recorder,
+        )
+        departure = Departure(
             seed=seed,
             port=port,
             presence=self._presence,
-            clerk=self._clerk,
+            clerk=clerk,
             backstage=self._backstage,
             errands=errands,
             recorder=recorder,
             adviser=adviser,
+        )
+        self._uptime = Uptime(
+            is_there=is_there,
+            port=port,
+            presence=self._presence,
+            clerk=clerk,
+            reception=self._reception,
+            departure=departure,
+            backstage=self._backstage,
+            commons=commons,
+            load=self._load,
+            attention=attention,
+            thawed=self._thawed,
+            recorder=recorder,
         )
 
     @property
@@ -148,12 +166,7 @@ class Server:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Listen and serve until cancelled; it counts as started once it listens, if it is up."""
-        if self._is_there:
-            self._port.listen()
-            self._commons.joined()
-        else:
-            self._reception.shut_doors()
-            self._load.set_up(trio.current_time(), is_up=False)
+        self._uptime.begin(trio.current_time())
         task_status.started()
         try:
             async with trio.open_nursery() as nursery:
@@ -184,16 +197,7 @@ class Server:
                 if not kind.stops_the_node:
                     nursery.start_soon(self._note_outages, of_kind(windows, kind), origin)
             self._backstage.keep_pace(Pace(windows, origin=origin))
-            await self._go_through(agenda or Agenda(on_the_server(windows), origin=origin))
-
-    def _hear_of(self, event: Event) -> None:
-        """Tell those who want to know; a frozen node gets round to it at the thaw."""
-        if not self._thawed.is_open:
-            self._untold.append(event)
-            return
-        for session in self._presence.sessions:
-            if session.is_subscribed:
-                session.tell(event)
+            await self._uptime.go_through(agenda or Agenda(on_the_server(windows), origin=origin))
 
     async def _note_outages(self, windows: Sequence[OutageWindow], origin: float) -> None:
         """The node goes on through these; it keeps the book in which all outages stand."""
@@ -206,95 +210,3 @@ class Server:
                 ended_at = trio.current_time()
             finally:
                 self._recorder.outage(window, started_at, ended_at)
-
-    async def _go_through(self, agenda: Agenda) -> None:
-        while True:
-            self._expect_outage(agenda.next_starts_at)
-            window = await agenda.next()
-            if window is None:
-                return
-            started_at = trio.current_time()
-            ended_at = math.inf
-            starts_at, back_at = (agenda.origin + at for at in (window.starts_at, window.ends_at))
-            if window.others_serve:
-                back_at = started_at
-            self._go_down(window, started_at, back_at)
-            try:
-                async with trio.open_nursery() as nursery:
-                    if window.kind is OutageKind.DRAIN:
-                        nursery.start_soon(self._departure.drain, window, starts_at, back_at)
-                    await agenda.over()
-                    nursery.cancel_scope.cancel()
-                ended_at = trio.current_time()
-                if window.up_again_at == window.ends_at:
-                    self._come_back(window, ended_at)
-                else:
-                    self._departure.kill(window, ended_at)
-            finally:
-                self._recorder.outage(window, started_at, ended_at)
-            if window.ends_at < window.up_again_at == math.inf:
-                return
-            if window.up_again_at > window.ends_at:
-                await trio.sleep_until(agenda.origin + window.up_again_at)
-                self._come_back(window, trio.current_time())
-
-    def _go_down(self, window: OutageWindow, now: float, back_at: float) -> None:
-        self._backstage.catch_up(now)
-        self._reception.shut_doors()
-        if window.kind is OutageKind.FREEZE:
-            for session in self._presence.sessions:
-                self._recorder.loss(session.identity, window.index, now)
-            self._thawed.set(is_open=False)
-            self._attention.freeze()
-            self._backstage.pause(now)
-        else:
-            self._departure.lock_up(window, now=now, back_at=back_at)
-            if window.kind is not OutageKind.DRAIN:
-                self._departure.disconnect_everybody(window, now=now, back_at=back_at)
-            self._leave(now)
-        self._expect_outage(math.inf)
-        self._clerk.changed(now)
-
-    def _expect_outage(self, at: float) -> None:
-        """The next outage is known: what is due only after it began never is."""
-        self._backstage.goes_down_at(at)
-        self._attention.goes_down_at(at)
-
-    def _come_back(self, window: OutageWindow, now: float) -> None:
-        if window.kind is OutageKind.FREEZE:
-            self._backstage.resume(now)
-            self._thawed.set(is_open=True)
-            if window.lost_at_thaw:
-                self._departure.lock_up(window, now=now, back_at=now)
-                self._departure.disconnect_everybody(window, now=now, back_at=now)
-                self._leave(now)
-                self._join(now)
-            self._attention.thaw(now)
-            self._catch_up()
-        else:
-            # A drain that was called off leaves some behind, whom the restart disconnects.
-            self._departure.disconnect_everybody(window, now=now, back_at=now)
-            self._join(now)
-            if window.refuse:
-                self._port.listen()
-        self._reception.open_doors()
-        self._clerk.changed(now)
-
-    def _join(self, now: float) -> None:
-        self._is_there = True
-        self._commons.joined()
-        self._backstage.restarted()
-        self._load.set_up(now, is_up=True)
-
-    def _leave(self, now: float) -> None:
-        self._load.set_up(now, is_up=False)
-        self._attention.lose()
-        if self._is_there:
-            self._is_there = False
-            self._commons.left()
-
-    def _catch_up(self) -> None:
-        """Tell what has happened during a freeze."""
-        events, self._untold = self._untold, []
-        for event in events:
-            self._hear_of(event)

@@ -13,8 +13,8 @@ from simulator.scenario import Scenario, parse
 DEFAULT = "restart"
 AT_TARGET = "own-server"
 """The scenario for a server that is not herd's, unless one is named."""
-_POLICIES = ("policy", "compare")
-"""Fields that hold policies, by name or as tables."""
+_NAMED = {"policy": "name", "compare": "name", "stages": "shape"}
+"""Fields that hold policies, or stages, by name or as tables; and where a table has the name."""
 
 
 def builtin_scenarios() -> dict[str, str]:
@@ -100,8 +100,8 @@ def _put(node: Any, steps: list[str], value: Any, *, field: str) -> None:  # noq
         node[step] = value
     else:
         inner = node.setdefault(step, {})
-        if step in _POLICIES:
-            inner = node[step] = _policy_tables(inner)
+        if step in _NAMED:
+            inner = node[step] = _as_tables(inner, _NAMED[step])
         _put(inner, rest, value, field=field)
 
 
@@ -114,8 +114,8 @@ def _entries(node: list[Any], step: str, field: str) -> list[Any]:
     return [node[int(step)]]
 
 
-def _policy_tables(policy: Any) -> Any:  # noqa: ANN401 - whatever the file holds
-    """A policy given by name as the table that starts from that name, alone or in a list."""
-    if isinstance(policy, list):
-        return [_policy_tables(entry) for entry in policy]
-    return {"name": policy} if isinstance(policy, str) else policy
+def _as_tables(value: Any, key: str) -> Any:  # noqa: ANN401 - whatever the file holds
+    """What is given by name as the table that starts from that name, alone or in a list."""
+    if isinstance(value, list):
+        return [_as_tables(entry, key) for entry in value]
+    return {key: value} if isinstance(value, str) else value

@@ -158,7 +158,7 @@ def _draw_backlog(ax: Axes, result: RunResult, flows: Mapping[str, StageFlow]) -
 
 def _draw_goodput(ax: Axes, result: RunResult, flows: Mapping[str, StageFlow]) -> _Drawn:
     per_connect = {each.name: each.per_connect for each in result.scenario.server.stages}
-    lines, in_vain, highest = {}, {}, rate_scale_top(ax)
+    lines, in_vain, highest = {}, {}, max(1.0, rate_scale_top(ax))
     for stage, flow in flows.items():
         colour = _colour(result, stage)
         useful, wasted, _ = flow.by_fate / per_connect.get(stage, 1)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Draws the README's pictures anew, those of the scenarios named, of all unless any is:
 #
-#     sh reports/gallery/make.sh [restart] [libraries] [rolling-deploy]
+#     sh reports/gallery/make.sh [restart] [libraries] [rolling-deploy] [stages]
 #
 # `restart` is measured on real sockets: run it on an idle machine. If that is too slow, the verdict
 # is not ok, and its pictures stay as they are. The others come out the same on every machine.
@@ -9,7 +9,7 @@ set -eu
 gallery=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 runs=$(mktemp -d)
 trap 'rm -rf "$runs"' EXIT
-for scenario in ${*:-restart libraries rolling-deploy}; do
+for scenario in ${*:-restart libraries rolling-deploy stages}; do
     case $scenario in
     restart)
         herd compare restart --strict --out "$runs/restart"
@@ -25,8 +25,14 @@ for scenario in ${*:-restart libraries rolling-deploy}; do
         herd run rolling-deploy --engine virtual --out "$runs/rolling-deploy"
         cp "$runs/rolling-deploy/figures/nodes.png" "$gallery/nodes.png"
         ;;
+    stages)
+        herd compare auth-bottleneck --engine virtual --out "$runs/auth-bottleneck"
+        cp "$runs/auth-bottleneck/figures/backlog.png" "$gallery/backlog.png"
+        herd compare cascade --engine virtual --out "$runs/cascade"
+        cp "$runs/cascade/figures/lost.png" "$gallery/lost.png"
+        ;;
     *)
-        echo "make.sh: $scenario: restart, libraries or rolling-deploy" >&2
+        echo "make.sh: $scenario: restart, libraries, rolling-deploy or stages" >&2
         exit 2
         ;;
     esac

@@ -96,12 +96,24 @@ def main_numbers(summary: Summary) -> Iterator[tuple[str, str]]:
         yield "loss noticed after (99 %)", timed("detection_time_p99")
         yield "peak attempts (100 ms)", rate("peak_attempt_rate_100ms")
         yield "peak arrivals, server up (1 s)", rate("peak_arrival_rate_up_1s")
+        yield from _behind_the_handshake(summary)
         yield "service wasted", share("wasted_share")
         if summary["metastable"]:
-            yield "collapse", "yes: load stays above capacity and hardly anybody gets in"
+            yield "collapse", "yes: the load outlasts its cause, and hardly any work is of use"
     yield "clients late by (99 %)", milliseconds("generator_lag_p99")
     yield "server late by (99 %)", milliseconds("server_lag_p99")
     yield "verdict", str(summary["verdict"])
+
+
+def _behind_the_handshake(summary: Summary) -> Iterator[tuple[str, str]]:
+    """What stages and cascades there were."""
+    if len(summary["stages"]) > 1:
+        yield "narrowest stage", str(summary["binding_stage"])
+        if "time_to_sync_p95" not in summary["unmeasured"]:
+            told = summary["time_to_sync_p95"]
+            yield "95 % told what they missed after", "never" if told is None else seconds(told)
+    if summary["n_healthy_lost"]:
+        yield "healthy connections lost", f"{summary['n_healthy_lost']:,}"
 
 
 def verdict_in_words(summary: Summary, manifest: Manifest) -> str:

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from simulator.metrics import summarise
 from simulator.run_directory import load_run
 
 SCENARIO = """
@@ -27,7 +28,20 @@ backlog = 3
 overflow = "drop"
 retry_after = 1.0
 history = { rate = 5.0, max_events = 20, event_size = 100, snapshot_size = 1000 }
-ledger = { survives_restart = false }
+ledger = { survives_restart = false, storage = "sqlite" }
+stages = [
+    "tls",
+    { shape = "auth-database", workers = 1, share = 0.7, timeout = 0.1 },
+    { shape = "subscribe", workers = 1, shared = false },
+    { shape = "delta-sync", workers = 1, service_time = { mean = 0.2 }, timeout = 0.5 },
+    { shape = "full-refresh", workers = 2, timeout = 1.0 },
+]
+work = { heartbeats = true, operations = { stage = "auth-database" } }
+
+[load]
+rate = 20.0
+per_connection = 0.1
+stage = "auth-database"
 
 [[outage]]
 kind = "graceful"
@@ -102,7 +116,7 @@ path, out, *changes = sys.argv[1:]
 virtual.run(load_scenario(path, changes=changes), out=Path(out))
 assert "hypothesis" not in sys.modules
 """
-TABLES = {"attempts", "disconnects", "clients", "outages", "server", "services"}
+TABLES = {"attempts", "disconnects", "clients", "outages", "server", "stages", "services"}
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +167,8 @@ def test_everything_happens_in_it(run):
     clients = result.clients
     for column in ("n_delta_sync", "n_full_refresh", "n_operations"):
         assert clients[column].sum() > 0, column
+    summary = summarise(result)
+    assert summary["n_healthy_lost"] > 0
+    assert summary["turned_away"]["stage"] > 0
+    for name, stage in summary["stages"].items():
+        assert stage["completed"] > 0, name

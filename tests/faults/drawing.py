@@ -159,7 +159,7 @@ class _Draw:
             service_time=ServiceTime(
                 kind=rng.choice(["constant", "exponential", "lognormal"]), mean=mean
             ),
-            backlog=rng.choice([0, 1, 2, 400]),
+            backlog=(backlog := rng.choice([0, 1, 2, 400])),
             listen_backlog=rng.choice([1, 2, 4096]),
             overflow=rng.choice(["reject", "reset", "drop"]),
             abandoned=rng.choice(["serve", "skip"]),
@@ -189,7 +189,46 @@ class _Draw:
                 max_age=rng.choice([None, 0.5, 300.0]),
             ),
             ledger=LedgerConfig(remembered=rng.choice([8, 64]), survives_restart=self._odds(0.7)),
+            **self._backstage(mean, backlog),
         )
+
+    def _backstage(self, mean, backlog):
+        """What stands behind the handshake; it is wide enough not to matter for long.
+
+        Where few may wait, an operation now and then finds no place even when all is well.
+        """
+        rng = random.Random(f"{self._seed} backstage")  # Its own: others' draws stay as they were.
+        if rng.random() < 0.6:
+            return {}
+        stages = [self._stage(rng, name, mean) for name in "abc"[: rng.choice([1, 2, 3])]]
+        quick = {"kind": "constant", "mean": 1e-4}
+        where = rng.choice(["handshake"] * (backlog > 2) + [stage["name"] for stage in stages])
+        work = {"stage": where, "service_time": quick}
+        return {
+            "stages": stages,
+            "work": {
+                "heartbeats": rng.choice([None, work]),
+                "operations": rng.choice([None, work]),
+            },
+        }
+
+    def _stage(self, rng, name, mean):
+        stage = {
+            "name": name,
+            "when": rng.choice(["before", "before", "after", "sync", "delta", "full"]),
+            "workers": rng.choice([2, 5]),
+            "service_time": {"kind": rng.choice(["constant", "exponential"]), "mean": 0.3 * mean},
+            "share": rng.choice([0.5, 1.0]),
+            "shared": rng.random() < 0.5,
+            "timeout": rng.choice([None, None, 3.0]),
+            "abandoned": rng.choice([None, "serve", "skip"]),
+            "order": rng.choice(["fifo", "fifo", "lifo"]),
+        }
+        if not stage["shared"] and rng.random() < 0.5:
+            stage["cold"] = {"share": rng.choice([0.0, 1.0])}
+        if stage["when"] in ("before", "after"):
+            stage["per_connect"] = rng.choice([1, 1, 2])
+        return stage
 
     def _wire(self):
         if self._odds(0.5):

@@ -280,7 +280,10 @@ class _World:
         per_connection = 2 if self._scenario.transport == "wsproto" else 3
         monitored = sum(client.surroundings.probe is not None for client in living)
         publishing = 3 * (self._scenario.server.history.rate is not None)
-        server = 4 * len(self._ports) + publishing
+        stages = self._scenario.server.stages
+        n_shared = sum(stage.shared for stage in stages)
+        n_own = len(stages) - n_shared
+        server = (4 + n_own) * len(self._ports) + publishing + (1 + n_shared if n_shared else 0)
         fleet = 1 if living else 0
         # What was said to a ghost, and waits to be sent, has a task as well.
         ghosts = 2 * self._n_ghosts()

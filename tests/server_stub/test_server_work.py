@@ -75,7 +75,7 @@ async def test_an_operation_is_applied_when_its_service_ends(autojump_clock, nod
     for _ in range(2):
         await peer.says_text(encode(Operation("key", "")))
     await trio.sleep_until(0.5)
-    assert sum(stub.server._commons.backend.n_applied.values()) == 0
+    assert sum(stub.server._alone.backend.n_applied.values()) == 0
     await trio.sleep_until(20)
     assert heard(peer) == [(Ack("key"), 1.0), (Ack("key", duplicate=True), 2.0)]
     assert stub.stage(1)["completed"] == 2
@@ -94,7 +94,7 @@ async def test_an_operation_of_a_dead_node_is_not_applied(autojump_clock, node, 
     await peer.says_text(encode(Operation("key", "")))
     await trio.sleep_until(0.5)
     await trio.sleep_until(20)
-    assert sum(stub.server._commons.backend.n_applied.values()) == n_applied
+    assert sum(stub.server._alone.backend.n_applied.values()) == n_applied
 
 
 async def test_what_a_frozen_nodes_shared_stage_has_done_is_told_at_the_thaw(autojump_clock, node):

@@ -192,6 +192,16 @@ def test_a_policy_given_by_name_can_be_changed_field_by_field(file):
     assert scenario.compare == (Policy(growth="constant", base=4.0), BASIC["linear"])
 
 
+def test_a_stage_given_by_name_can_be_changed_field_by_field(file):
+    """The change starts from the shape; without a number it is made in all of them."""
+    changes = ['server.stages=["tls", "auth-database"]', "server.stages.1.workers=3"]
+    tls, database = load_scenario(file, changes=changes).server.stages
+    assert (tls.name, tls.workers) == ("tls", 2)
+    assert (database.name, database.workers, database.shared) == ("auth-database", 3, True)
+    changes = [*changes, "server.stages.backlog=7"]
+    assert {stage.backlog for stage in load_scenario(file, changes=changes).server.stages} == {7}
+
+
 def test_a_policy_may_be_named_and_then_changed(file):
     """Changes are made in order."""
     changes = ["client.policy=linear", "client.policy.base=3.0"]

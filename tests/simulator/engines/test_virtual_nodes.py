@@ -346,3 +346,45 @@ def test_ages_even_out_what_a_deploy_has_left(tmp_path):
     assert summarise(result)["connection_imbalance"] < 1.2
     without = run(tmp_path / "without", n_clients=120, deploy=[SURGE])
     assert summarise(without)["connection_imbalance"] > 1.35
+
+
+@pytest.mark.parametrize(("shared", "capacity"), [(False, 200.0), (True, 100.0)])
+def test_a_stage_is_one_for_all_nodes_or_one_for_each(tmp_path, shared, capacity):
+    """After a crash of all the whole herd stands in front of it: the k-th is back at k/C."""
+    database = {"name": "db", "workers": 1, "service_time": {"kind": "constant", "mean": 0.01}}
+    result = run(
+        tmp_path,
+        server={"nodes": 2, "stages": [{**database, "shared": shared}], "health_check": "none"},
+        outage=[{"kind": "crash", "starts_at": 1.0, "down_for": 0.4}],
+        horizon=10.0,
+    )
+    back = np.sort(result.attempts["ended_at"][result.attempts["outcome"] == Outcome.CONNECTED])
+    of_the_herd = back[back > 1.0] - back[back > 1.0][0]
+    assert of_the_herd[-1] == pytest.approx(300 / capacity, abs=0.02)
+    assert summarise(result)["floor"] == pytest.approx(300 / capacity)
+    assert len(np.unique(result.stages["node"][result.stages["stage"] == 1])) == 1 + (not shared)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_shared_stage_works_for_the_connects_of_a_node_that_died(tmp_path, shared):
+    """It does not know; a stage of the node's own dies with it."""
+    database = {"name": "db", "workers": 1, "service_time": {"kind": "constant", "mean": 0.1}}
+    crash = {"kind": "crash", "down_for": 0.4}
+    result = run(
+        tmp_path,
+        server={
+            "nodes": 2,
+            "stages": [{**database, "shared": shared}],
+            "health_check": "none",
+            "balance": "hash",
+        },
+        n_clients=100,
+        outage=[
+            {**crash, "starts_at": 1.0, "nodes": [0]},
+            {**crash, "starts_at": 1.65, "nodes": [0]},
+        ],
+        horizon=30.0,
+    )
+    of_node_0 = (result.disconnects["outage"] == 0).sum()
+    wasted = result.stages["wasted"][result.stages["stage"] == 1].sum()
+    assert wasted == (of_node_0 - 1 if shared else 0)
