@@ -7,6 +7,8 @@ operations are. What takes no time is done at once.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import trio
+
 from server_stub.attention import Attention
 from server_stub.backend import Backend
 from server_stub.backstage import Backstage
@@ -30,6 +32,18 @@ class _Books:
     """With each, whether the session depends on it."""
     waiting: list[Sync] | None = None
     """Requests to sync that came before the stages behind the 101 were passed."""
+    fewer: trio.Event | None = None
+    """Set when there are fewer of either, or the session is over; None while nobody waits."""
+
+    @property
+    def n_pending(self) -> int:
+        return len(self.passages) + len(self.waiting or ())
+
+    def settle(self) -> None:
+        """There are fewer."""
+        if self.fewer is not None:
+            self.fewer.set()
+            self.fewer = None
 
 
 class Errands:
@@ -47,6 +61,7 @@ class Errands:
         recorder: ServerRecorder,
     ) -> None:
         self._work = config.work
+        self._max_pending = config.limits.max_pending
         self._n_items = config.history.snapshot_items
         self._seed = seed
         self._after = [desk for desk in backstage.stages if desk.stage.when == "after"]
@@ -91,6 +106,12 @@ class Errands:
             ]
             self._set_out(session, stops, lambda at: self._tell(session, sync, at), now, vital=True)
 
+    async def room(self, session: Session) -> None:
+        """Wait until a peer may ask for more; no checkpoint when it may."""
+        while (books := self._books.get(session)) and books.n_pending >= self._max_pending:
+            books.fewer = trio.Event()
+            await books.fewer.wait()
+
     def heartbeat(self, session: Session, answer: Callable[[], None], now: float) -> None:
         """Answer a ping, when a worker has got round to it."""
         self._do(self._work.heartbeats, session, answer, now)
@@ -103,6 +124,7 @@ class Errands:
         """The session is over: nobody waits any more for what it has under way."""
         books = self._books.pop(session, None)
         if books is not None:
+            books.settle()
             for passage, is_vital in books.passages.items():
                 self._recorder.n_unsettled -= is_vital
                 passage.end(now)
@@ -151,6 +173,7 @@ class Errands:
         """The stages behind the 101 are passed; now those for what was asked meanwhile are next."""
         books = self._of(session)
         asked, books.waiting = books.waiting or [], None
+        books.settle()
         for sync in asked:
             self.sync(session, sync, now)
 
@@ -173,6 +196,7 @@ class Errands:
         if books is None or passage not in books.passages:
             return False
         self._recorder.n_unsettled -= books.passages.pop(passage)
+        books.settle()
         if not books.passages and books.waiting is None:
             del self._books[session]
         return True

@@ -19,6 +19,9 @@ class Limits(Settings):
     max_unsent_bytes: PositiveCount = 1_048_576
     """Bytes that may wait for a peer to read them. While any wait, the peer is not listened to; if
     these many wait when there is more to say, it is reset."""
+    max_pending: PositiveCount = 64
+    """Requests of one peer (heartbeats, operations, syncs) that may wait for workers or stages.
+    While as many do, the peer is not listened to."""
     max_unread: PositiveCount = 16_384
     """Peers that have connected but not asked for anything yet; beyond them the one that has been
     silent longest is reset."""

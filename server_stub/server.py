@@ -78,6 +78,7 @@ class Server:
         self._presence = Presence()
         attention = Attention()
         clerk = Clerk(config, self._presence, recorder)
+        self._counter = clerk.counter
         self._backstage = Backstage(
             config, clerk.counter, seed=seed, recorder=recorder, shared=commons.stages
         )
@@ -153,7 +154,7 @@ class Server:
     @property
     def utilisation(self) -> float:
         """Share of its workers that are busy with handshakes."""
-        return self._clerk.counter.busy_workers / self._n_workers
+        return self._counter.busy_workers / self._n_workers
 
     @property
     def is_idle(self) -> bool:

@@ -88,6 +88,11 @@ class Session:
         """Should what was said last be read before the stream is closed?"""
         return self.offence is not None or self.ending[0] is Ending.CLOSED
 
+    @property
+    def is_over(self) -> bool:
+        """Has either side ended it?"""
+        return self.ending is not _WITHOUT_A_WORD
+
     def ends(self, ending: Ending, code: int = _ABNORMAL) -> None:
         """The peer has ended it."""
         self._ending = ending, code

@@ -86,6 +86,7 @@ class Talk:
                     case TextMessage() | BytesMessage():
                         self._answer(session, event)
                 await session.caught_up()  # Who does not listen is not listened to.
+                await self._errands.room(session)
                 await self._thawed.passed()
         session.ends(Ending.EOF)
 

@@ -192,7 +192,7 @@ class Welcome:
             await self._talk.converse(session)
         if limit is not None and session.listening.cancelled_caught:
             await self._thawed.passed()
-            if session in self._presence.sessions:
+            if session in self._presence.sessions and not session.is_over:
                 await self._part_from(session, limit.close_code)
 
     async def _part_from(self, session: Session, code: int) -> None:

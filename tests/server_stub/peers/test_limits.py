@@ -329,6 +329,60 @@ async def test_a_flood_waits_its_turn(autojump_clock, node, opened, said):
     assert flooder.end is None
 
 
+# Requests that keep workers busy: max_pending
+
+
+async def test_a_flood_of_requests_leaves_the_others_their_places(autojump_clock, node, opened):
+    """One peer has `max_pending` pings in the queue and no more; all are answered in the end."""
+    second = {"kind": "constant", "mean": 1.0}
+    stub = await node(
+        backlog=20,
+        work={"heartbeats": {"stage": "handshake", "service_time": second}},
+        limits=Limits(max_pending=5),
+    )
+    flooder = await opened(stub)
+    await flooder.says(frame(PING, b"!") * 50)
+    good = await opened(stub, 1)
+    await good.says(frame(PING, b"?"))
+    assert stub.recorder.levels[1] == 5  # One of six is being served.
+    await trio.sleep_until(6.1)
+    assert good.frames == [(PONG, b"?")]
+    await trio.sleep_until(100)
+    assert flooder.frames == [(PONG, b"!")] * 50
+
+
+async def test_a_flood_before_the_stages_are_passed_is_not_kept(autojump_clock, node, raw):
+    """Behind the 101 a peer may ask at once, but not without end."""
+    minute = {"kind": "constant", "mean": 60.0}
+    stage = {"name": "presence", "when": "after", "workers": 1, "service_time": minute}
+    stub = await node(stages=[stage], limits=Limits(max_pending=5))
+    peer = await raw(stub, request("/herd?client=0&episode=1&attempt=1"))
+    await trio.sleep_until(2)
+    with trio.move_on_at(50) as blocked:
+        while True:
+            await peer.stream.send_all(frame(TEXT, encode(Sync(None, 0))) * 100)
+    assert blocked.cancelled_caught
+    assert peer.frames == []
+
+
+async def test_a_peer_cut_off_does_not_come_of_age(autojump_clock, node, opened):
+    """It takes no last words; its connection has ended all the same, and is nobody's loss."""
+    stub = await node(max_connection_age={"mean": 50.0})
+    deaf = await opened(stub, listens=False)
+    with trio.move_on_after(1):
+        for _ in range(3):
+            await deaf.stream.send_all(frame(BINARY, b"x" * 60_000))
+    await trio.sleep_until(2)
+    while data := await deaf.stream.receive_some():
+        deaf.received += data
+        if len(deaf.received) > 150_000:
+            break
+    await deaf.stream.send_all(frame(3))
+    await trio.sleep_until(10)
+    assert stub.server.n_connected == 0
+    assert stub.rows("losses") == []
+
+
 # Half-closed
 
 
