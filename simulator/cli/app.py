@@ -21,7 +21,18 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli import bench, compare, doctor, policies, report, run, scenarios, serve
+from simulator.cli import (
+    backtest,
+    bench,
+    calibrate,
+    compare,
+    doctor,
+    policies,
+    report,
+    run,
+    scenarios,
+    serve,
+)
 from simulator.errors import InputError, RunFailedError
 
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
@@ -39,6 +50,8 @@ for command in (
     compare.compare,
     run.run,
     serve.serve,
+    calibrate.calibrate,
+    backtest.backtest,
     report.report,
     policies.policies,
     scenarios.scenarios,
