@@ -12,11 +12,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from simulator import jupyter
 from simulator.core.backoff import Policy
 from simulator.errors import InputError, RunDirectoryError, RunFailedError, UnknownNameError
 from simulator.metrics import summarise
 from simulator.own_policies import policy_named, try_functions
-from simulator.progress import Watcher, unwatched
+from simulator.progress import Watcher
 from simulator.results import RunResult
 from simulator.run_directory import (
     COMPARISON,
@@ -39,8 +40,10 @@ AS_WRITTEN = "as-written"
 RUNS = Path("herd-runs")
 """Where new run directories go, unless told otherwise."""
 
+jupyter.install()
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
 class Comparison:
     """The same herd and the same outages under several policies."""
 
@@ -48,6 +51,9 @@ class Comparison:
     results: Mapping[str, RunResult]
     """By the policy's label, in the order they were asked for."""
     summaries: Mapping[str, dict[str, Any]]
+
+    def __repr__(self) -> str:
+        return f"Comparison({', '.join(self.results)}; in {self.directory})"
 
 
 def new_directory(scenario: Scenario, engine: str) -> Path:
@@ -68,7 +74,7 @@ def run(
     target: Target | None = None,
     out: Path | None = None,
     force: bool = False,
-    watch: Watcher = unwatched,
+    watch: Watcher | None = None,
 ) -> RunResult:
     """Run a scenario once and keep what it recorded.
 
@@ -80,7 +86,7 @@ def run(
             can reach it.
         out: The run directory; a new one below `herd-runs` unless given.
         force: Replace an earlier run in `out`.
-        watch: Told of the progress.
+        watch: Told of the progress; unless given, a Jupyter kernel shows a bar.
 
     Raises:
         InputError: The scenario, the machine or the directory does not allow it.
@@ -93,7 +99,8 @@ def run(
     try_functions(cohort.policy for cohort in scenario.cohorts)
     with fresh_directory(directory, force=force):
         try:
-            result = conduct(scenario, out=directory, watch=watch)
+            with jupyter.watching(watch, scenario.name) as watcher:
+                result = conduct(scenario, out=directory, watch=watcher)
         except (RunFailedError, KeyboardInterrupt):
             _rescue(directory)
             raise
@@ -109,7 +116,7 @@ def compare(
     target: Target | None = None,
     out: Path | None = None,
     force: bool = False,
-    watch: Callable[[str], Watcher] = lambda label: unwatched,
+    watch: Callable[[str], Watcher] | None = None,
 ) -> Comparison:
     """Run the same herd and the same outages under several policies, one after the other.
 
@@ -125,7 +132,8 @@ def compare(
         out: The directory, which gets a run directory per policy; a new one below `herd-runs`
             unless given.
         force: Replace an earlier comparison in `out`.
-        watch: Gives the watcher of the run under a policy, by the policy's label.
+        watch: Gives the watcher of the run under a policy, by the policy's label; unless given, a
+            Jupyter kernel shows bars.
 
     Raises:
         InputError: The scenario, the machine or the directory does not allow it.
@@ -150,7 +158,8 @@ def compare(
             out_of_run = directory / label
             prepare_directory(out_of_run)
             try:
-                results[label] = conduct(herd, out=out_of_run, watch=watch(label))
+                with jupyter.watching(watch and watch(label), label) as watcher:
+                    results[label] = conduct(herd, out=out_of_run, watch=watcher)
             except (RunFailedError, KeyboardInterrupt):
                 write_json(directory / COMPARISON, summaries | _rescue(out_of_run))
                 raise

@@ -230,7 +230,7 @@ class Digest:
     rates: Columns
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
 class RunResult:
     """One finished run: the scenario, what happened, and the manifest that vouches for it."""
 
@@ -245,6 +245,13 @@ class RunResult:
     services: Columns
     digest: Digest | None = None
     """In place of the `attempts` and `disconnects` tables, which then are empty."""
+
+    def __repr__(self) -> str:
+        manifest = self.manifest
+        return (
+            f"RunResult({manifest.scenario}, {manifest.engine} engine, seed {manifest.seed}, "
+            f"{self.scenario.n_clients:,} clients)"
+        )
 
     @property
     def capacity(self) -> float:
