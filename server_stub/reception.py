@@ -13,7 +13,7 @@ from server_stub.handshake import Handshake, PeerLeftError, SilentPeerError
 from server_stub.presence import Presence
 from server_stub.recorder import ServerRecorder
 from server_stub.session import Spawn
-from server_stub.streams import ExhaustedError, Port, Stream
+from server_stub.streams import ExhaustedError, GarbledError, Port, Stream
 from server_stub.upgrade import BadRequestError
 from server_stub.welcome import Welcome
 
@@ -105,7 +105,7 @@ class Reception:
         except BadRequestError as bad:
             self._recorder.count(trio.current_time(), "malformed")
             return bad.answer()
-        except SilentPeerError:
+        except (SilentPeerError, GarbledError):
             self._recorder.count(trio.current_time(), "malformed")
             return None
         if handshake is not None and await self._welcome.answer(stream, handshake, spawn):

@@ -23,6 +23,10 @@ class ExhaustedError(Exception):
     """There is no file descriptor left for another peer, which stays in the queue."""
 
 
+class GarbledError(OSError):
+    """What the peer says is not what is spoken on this stream."""
+
+
 class Stream(Protocol):
     """One TCP connection, or what looks like one."""
 

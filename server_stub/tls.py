@@ -2,7 +2,7 @@
 
 The handshake happens when somebody first wants to read, unless it is asked for. A reset stays a
 reset: what breaks is the stream below. What the TLS library raises are OSErrors, as of any broken
-stream.
+stream; whoever reads is told apart who breaks TLS from who has left.
 """
 
 import ssl
@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import trio
 
-from server_stub.streams import Port, Stream
+from server_stub.streams import GarbledError, Port, Stream
 
 _RECEIVE_SIZE = 16_384
 
@@ -103,15 +103,28 @@ class TlsStream:
         return len(data) - 1
 
     async def receive_some(self) -> bytes:
-        """Whatever has arrived, waiting for at least one byte; empty when the peer has ended."""
-        if not self._is_open:
-            await self.shake_hands()
+        """Whatever has arrived, waiting for at least one byte; empty when the peer has ended.
+
+        Raises:
+            GarbledError: The peer does not speak TLS, or will not with us.
+            OSError: The stream broke.
+        """
+        try:
+            if not self._is_open:
+                await self.shake_hands()
+            return await self._decipher()
+        except ssl.SSLEOFError:
+            return b""
+        except ssl.SSLError as error:
+            raise GarbledError(str(error)) from error
+
+    async def _decipher(self) -> bytes:
         while True:
             try:
                 return self._tls.read(_RECEIVE_SIZE)
             except ssl.SSLWantReadError:
                 self._push_nowait()  # Answers of the protocol itself: a few bytes, if any.
-            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            except ssl.SSLZeroReturnError:
                 return b""
             self._take(await self._stream.receive_some())
 

@@ -223,4 +223,7 @@ class AskedToServe:
     out: Path | None
     force: bool
     json: bool
+    fail_if: list[str] | None
+    junit: Path | None
+    strict: bool
     quiet: bool

@@ -79,7 +79,7 @@ def prepare(asked: Asked, *, several: bool) -> Request:
     """
     mistakes = Mistakes()
     mistakes.caught(partial(_check_options, asked, several=several))
-    mistakes.caught(partial(_check_junit, asked.junit))
+    mistakes.caught(partial(check_junit, asked.junit))
     mistakes.caught(partial(_check_engine, asked.engine))
     target = mistakes.caught(partial(_target, asked.aim))
     mistakes.caught(partial(check_reach, asked.engine, target))
@@ -96,7 +96,7 @@ def prepare(asked: Asked, *, several: bool) -> Request:
         mistakes.raise_any()
         raise RuntimeError("there is no scenario, yet nothing is wrong with it")
     if asked.junit is not None and not (asked.fail_if or scenario.objective):
-        mistakes.caught(partial(_refuse_empty_junit, asked.junit))
+        mistakes.caught(partial(refuse_empty_junit, asked.junit))
     if chosen and not several:
         scenario = scenario.with_policy(chosen[0])
     herds = herds_to_compare(scenario, chosen) if several else _alone(scenario)
@@ -186,7 +186,12 @@ def _check_engine(name: str) -> None:
         raise UnknownNameError("engine", name, ENGINES)
 
 
-def _check_junit(path: Path | None) -> None:
+def check_junit(path: Path | None) -> None:
+    """See that a report can be written.
+
+    Raises:
+        InputError: It cannot.
+    """
     if path is None:
         return
     if path.is_dir():
@@ -195,7 +200,12 @@ def _check_junit(path: Path | None) -> None:
         raise InputError(f"--junit = {path}: there is no directory {path.parent}")
 
 
-def _refuse_empty_junit(path: Path) -> None:
+def refuse_empty_junit(path: Path) -> None:
+    """A report without conditions is a mistake.
+
+    Raises:
+        InputError: Always.
+    """
     raise InputError(
         f"--junit = {path}: there is no condition to report on; allowed: together with --fail-if, "
         "or with a scenario that has an [[objective]]"

@@ -79,6 +79,9 @@ def serve(  # noqa: PLR0917 - Typer makes options of them
     out: options.OutOption = None,
     force: options.ForceOption = False,
     json: options.JsonOption = False,
+    fail_if: options.FailIfOption = None,
+    junit: options.JunitOption = None,
+    strict: options.StrictOption = False,
     quiet: options.QuietOption = False,
 ) -> None:
     """Let your own clients connect, restart under them, and record the storm."""
@@ -103,6 +106,9 @@ def serve(  # noqa: PLR0917 - Typer makes options of them
             out=out,
             force=force,
             json=json,
+            fail_if=fail_if,
+            junit=junit,
+            strict=strict,
             quiet=quiet,
         )
     )

@@ -2,26 +2,26 @@
 
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import typer
 
 from server_stub.marks import Mark
+from simulator.cli.checks import Check, parse_check
 from simulator.cli.options import AskedToServe
-from simulator.cli.output import (
-    complain,
-    interruption_told,
-    print_json,
-)
-from simulator.cli.request import Mistakes
+from simulator.cli.output import complain, interruption_told, print_json, settle
+from simulator.cli.request import Mistakes, check_junit, refuse_empty_junit
 from simulator.cli.running import draw_run, print_run
 from simulator.errors import InputError
 from simulator.experiment import new_directory
 from simulator.metrics import summarise
+from simulator.rehearsal import rehearse
 from simulator.scenario import Scenario
 from simulator.scenario_files import DEFAULT, load_scenario
+from simulator.server_view import UNSEEN, without_herd
 from simulator.serving.ports import http_is_installed, http_missing
 from simulator.serving.session import Served
 from simulator.serving.session import serve as conduct
@@ -32,6 +32,8 @@ _OF_THE_HERD = frozenset(
     | {"compare", "objective"}
 )
 """Fields of a scenario that a server alone has no use for."""
+_LABEL = "clients"
+"""Of whom the conditions are, in their outcomes."""
 _LAST_PORT = 65535
 _INTERRUPTED = 130
 """Exit code."""
@@ -44,7 +46,7 @@ def serve(asked: AskedToServe) -> None:
         InputError: The options, the scenario or the machine do not allow it; or nobody came.
         typer.Exit: With the exit code, when that is not 0.
     """
-    scenario, terms = _prepare(asked)
+    scenario, terms, checks = _prepare(asked)
     directory = asked.out or new_directory(scenario, "serve")
     tell = partial(typer.echo, err=asked.json)
     if not (asked.json and asked.quiet):
@@ -59,14 +61,22 @@ def serve(asked: AskedToServe) -> None:
             report=_nobody if asked.quiet or not sys.stderr.isatty() else _on_stderr,
         )
         draw_run(served.result, directory)
+    summary = summarise(served.result)
     if asked.json:
-        print_json(summarise(served.result))
+        print_json(summary)
     else:
         typer.echo()
         print_run(served.result, directory)
     _remark_on_names(served, terms)
     if served.stopped_by_signal:
         raise typer.Exit(_INTERRUPTED)
+    settle(
+        checks,
+        {_LABEL: summary},
+        junit=asked.junit,
+        suite=f"herd.{scenario.name}",
+        strict=asked.strict,
+    )
 
 
 def _nobody(line: str) -> None:
@@ -77,8 +87,8 @@ def _on_stderr(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _prepare(asked: AskedToServe) -> tuple[Scenario, Terms]:
-    """The scenario and the terms.
+def _prepare(asked: AskedToServe) -> tuple[Scenario, Terms, Sequence[Check]]:
+    """The scenario, the terms, and what the storm is held to.
 
     Raises:
         InputError: With every mistake, a line for each.
@@ -87,8 +97,17 @@ def _prepare(asked: AskedToServe) -> tuple[Scenario, Terms]:
     scenario = mistakes.caught(
         partial(load_scenario, asked.scenario or DEFAULT, changes=list(_changes(asked)))
     )
-    for check in (_check_changes, _check_http, _check_numbers):
-        mistakes.caught(partial(check, asked))
+    for mistake in (_check_changes, _check_http, _check_numbers):
+        mistakes.caught(partial(mistake, asked))
+    mistakes.caught(partial(check_junit, asked.junit))
+    if asked.junit is not None and not asked.fail_if:
+        mistakes.caught(partial(refuse_empty_junit, asked.junit))
+    parsed = [mistakes.caught(partial(parse_check, text)) for text in asked.fail_if or ()]
+    checks = [check for check in parsed if check is not None]
+    if checks and scenario is not None:
+        rehearsal = _seen_by_server(rehearse(without_herd(scenario)))
+        for check in checks:
+            mistakes.caught(partial(check.verify, (_LABEL,), rehearsal))
     mark = mistakes.caught(partial(_mark, asked.client_id))
     tls = mistakes.caught(partial(_tls, asked))
     mistakes.raise_any()
@@ -106,7 +125,17 @@ def _prepare(asked: AskedToServe) -> tuple[Scenario, Terms]:
     )
     if terms.needs_token and terms.token is None:
         terms = replace(terms, token=secrets.token_urlsafe())
-    return scenario, terms
+    return scenario, terms, checks
+
+
+def _seen_by_server(summary: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A summary without what only a herd of ours can tell."""
+    unseen = set(UNSEEN) - set(summary["unmeasured"])
+    return {
+        **summary,
+        **{name: None for name in unseen if "." not in name},
+        "unmeasured": [*summary["unmeasured"], *sorted(unseen)],
+    }
 
 
 def _changes(asked: AskedToServe) -> Iterator[str]:

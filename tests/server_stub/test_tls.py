@@ -6,7 +6,12 @@ import pytest
 import trio
 import trustme
 
+from server_stub.config import ServerConfig
+from server_stub.recorder import ServerRecorder
+from server_stub.server import Server
+from server_stub.streams import GarbledError
 from server_stub.tls import TlsPort
+from simulator.network import MemoryPort
 
 
 class Wire(trio.abc.Stream):
@@ -144,14 +149,21 @@ async def test_the_end_of_the_other_side_is_the_end(ends, polite):
     assert await server.receive_some() == b""
 
 
-@pytest.mark.parametrize("said", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05garbage", b""])
-async def test_who_does_not_speak_tls_breaks_the_stream(ends, said):
-    """As any broken stream, so that only this peer is lost."""
+@pytest.mark.parametrize("said", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05garbage"])
+async def test_who_does_not_speak_tls_is_told_from_who_has_left(ends, said):
+    """It breaks the stream, as any broken stream, so that only this peer is lost."""
     server, client = ends
     await client.transport_stream.send_all(said)
     client.transport_stream.stream.close()
-    with pytest.raises(OSError):  # noqa: PT011 - which one is the library's choice
+    with pytest.raises(GarbledError):
         await server.receive_some()
+
+
+async def test_who_leaves_before_the_handshake_has_just_left(ends):
+    """Without a word, nothing is wrong with what it said."""
+    server, client = ends
+    client.transport_stream.stream.close()
+    assert await server.receive_some() == b""
 
 
 async def test_a_stream_can_be_closed_at_any_time(ends):
@@ -176,3 +188,54 @@ async def test_whoever_lingers_is_heard_to_the_end(ends):
         assert await client.receive_some() == b""
         await client.transport_stream.send_all(b"x" * 1000)
         client.transport_stream.stream.close()
+
+
+# A node behind it
+
+
+async def says_garbage(wire, authority):
+    """No TLS at all."""
+    await wire.send_all(b"GET / HTTP/1.1\r\n\r\n")
+
+
+async def trusts_nobody(wire, authority):
+    """It breaks the handshake off, because of the certificate."""
+    with pytest.raises(trio.BrokenResourceError):
+        await trio.SSLStream(
+            wire, ssl.create_default_context(), server_hostname="stub"
+        ).do_handshake()
+
+
+async def says_nothing(wire, authority):
+    """It is there, and that is all."""
+    await trio.sleep(60)
+
+
+async def leaves(wire, authority):
+    """It has only looked in."""
+    await wire.aclose()
+
+
+@pytest.mark.parametrize(
+    ("does", "n_malformed"),
+    [(says_garbage, 1), (trusts_nobody, 1), (says_nothing, 1), (leaves, 0)],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+async def test_handshakes_of_tls_that_fail_are_counted(
+    autojump_clock, nursery, authority, does, n_malformed
+):
+    """As what they are: peers cut off, and none of them an arrival."""
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("stub").configure_cert(served)
+    below = MemoryPort(listen_backlog=10, syn_retry_at=(1.0,))
+    recorder = ServerRecorder()
+    server = Server(
+        ServerConfig(request_timeout=5.0), port=TlsPort(below, served), seed=1, recorder=recorder
+    )
+    await nursery.start(server.run)
+    wire = Wire(await below.dial())
+    with trio.move_on_after(10):
+        await does(wire, authority)
+    await trio.sleep(10)
+    assert recorder.totals["malformed"] == n_malformed
+    assert recorder.totals["arrivals"] == 0

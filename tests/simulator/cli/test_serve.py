@@ -73,6 +73,9 @@ def test_certificates(refused, in_tmp):
         (("--no-http", "--token", "t"), "--token: is for orders over HTTP"),
         (("--port", "70000"), "--port = 70000: allowed: 0 to 65535"),
         (("--begin-after", "-1"), "--begin-after = -1: allowed: a number"),
+        (("--fail-if", "peaks > 1"), "--fail-if 'peaks > 1': "),
+        (("--fail-if", "n_attempts > 9"), "'n_attempts > 9': metric 'n_attempts' was not measured"),
+        (("--junit", "x.xml"), "--junit = x.xml: there is no condition to report on"),
     ],
 )
 def test_bad_input(refused, arguments, line):
