@@ -6,7 +6,10 @@ from pathlib import Path
 
 import typer
 
-from reports.tables import Summary, comparison_table, conclusion, table_by_policy
+from reports.conclusion import conclusion
+from reports.reading import Summary
+from reports.tables import comparison_table, table_by_policy
+from reports.trust import verdict_in_words
 from simulator import experiment
 from simulator.cli.display import Display
 from simulator.cli.options import Asked
@@ -19,7 +22,6 @@ from simulator.cli.output import (
     print_table,
     print_whereabouts,
     settle,
-    verdict_in_words,
 )
 from simulator.cli.request import Mistakes, prepare
 from simulator.experiment import Comparison, load_comparison

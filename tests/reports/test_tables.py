@@ -2,7 +2,8 @@
 
 import pytest
 
-from reports.tables import comparison_table, conclusion, table_by_policy
+from reports.conclusion import conclusion
+from reports.tables import comparison_table, table_by_policy
 from reports.wording import listed, per_second, percent, seconds, times
 from simulator.metrics import summarise
 

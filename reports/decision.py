@@ -1,0 +1,152 @@
+"""What to ship, and why: the one sentence that a report begins with, from the summaries alone."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from reports.conclusion import conclusion
+from reports.reading import (
+    NOTABLE,
+    RANKED_BY,
+    Summary,
+    is_never_told,
+    level_with,
+    time_back,
+    value_of,
+)
+from reports.wording import listed, per_second, percent, seconds, times
+
+
+class Kind(Enum):
+    """What sort of answer it is."""
+
+    SHIP = "ship"
+    NONE = "none"
+    """There is an answer, and it is that nothing of this will do."""
+    REFUSED = "refused"
+    """The figures do not allow one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """An answer."""
+
+    kind: Kind
+    headline: str
+    """A few words."""
+    reason: str
+    """A sentence, with the numbers."""
+    about: str
+    """The policy whose numbers are to be shown beside it."""
+
+
+def decide(summaries: Mapping[str, Summary]) -> Decision:
+    """Which policy to ship.
+
+    The one with which 95 % of the clients are back first; of those that one run each does not tell
+    apart (see `reports.reading.LEVEL`), the one under which the fewest arrive at the server in its
+    busiest second. Where a run was cut short, or its verdict is not ok, there is no answer.
+
+    Args:
+        summaries: By policy; one at least.
+    """
+    back = {name: time_back(summary) for name, summary in summaries.items()}
+    foremost = min(summaries, key=lambda name: (_nan_last(back[name]), -_share(summaries[name])))
+    if (
+        any(
+            summary.get("cut_short") or summary["verdict"] != "ok" for summary in summaries.values()
+        )
+        or not any(summary["n_episodes"] for summary in summaries.values())
+        or any(map(math.isnan, back.values()))
+    ):
+        return Decision(
+            kind=Kind.REFUSED,
+            headline="No decision: these figures do not allow one",
+            reason=conclusion(summaries),
+            about=foremost,
+        )
+    recovered = {
+        name: back[name] for name in sorted(back, key=back.__getitem__) if back[name] < math.inf
+    }
+    if not recovered:
+        return Decision(
+            kind=Kind.NONE,
+            headline=f"Do not ship {foremost}" if len(summaries) == 1 else "Ship none of these",
+            reason=conclusion(summaries),
+            about=foremost,
+        )
+    level = level_with(min(recovered.values()), recovered)
+    chosen = min(level, key=lambda name: (_peak(summaries[name]), recovered[name]))
+    return Decision(
+        kind=Kind.SHIP,
+        headline=(f"{chosen} brings the herd back" if len(summaries) == 1 else f"Ship {chosen}"),
+        reason=_reason(chosen, level, recovered, summaries),
+        about=chosen,
+    )
+
+
+def _nan_last(time: float) -> float:
+    return math.inf if math.isnan(time) else time
+
+
+def _share(summary: Summary) -> float:
+    share = float(value_of(summary, "recovered_share"))
+    return share if math.isfinite(share) else 0.0
+
+
+def _peak(summary: Summary) -> float:
+    """Arrivals per second at worst; where nobody saw them, attempts."""
+    for metric in ("peak_arrival_rate_up_1s", "peak_attempt_rate_1s"):
+        peak = float(value_of(summary, metric))
+        if not math.isnan(peak):
+            return peak
+    return math.inf
+
+
+def _reason(
+    chosen: str,
+    level: list[str],
+    recovered: Mapping[str, float],
+    summaries: Mapping[str, Summary],
+) -> str:
+    """Why this one: its own numbers, then what the others do."""
+    own = summaries[chosen]
+    floor, peak = value_of(own, "floor"), _peak(own)
+    beside = (
+        f", {times(recovered[chosen] / floor)} the fastest possible"
+        if floor > 0 and recovered[chosen] > 0
+        else ""
+    )
+    lost = f"; {percent(1 - _share(own))} never came back" if _share(own) < 1 else ""
+    clauses = [
+        f"95 % of the clients are back {seconds(recovered[chosen])} after the outage{beside}, and "
+        f"at most {per_second(peak)} arrive{lost}"
+    ]
+    if as_fast := [name for name in level if name != chosen]:
+        rougher = [name for name in as_fast if _peak(summaries[name]) >= NOTABLE * peak]
+        if rougher:
+            peaks = listed([per_second(_peak(summaries[name])) for name in rougher])
+            clauses.append(f"{listed(rougher)} {_is(rougher)} about as fast, but send {peaks}")
+        if alike := [name for name in as_fast if name not in rougher]:
+            clauses.append(f"{listed(alike)} {'does' if len(alike) == 1 else 'do'} about as well")
+    if slower := [name for name in recovered if name not in level]:
+        clauses.append(listed([f"{name} takes {seconds(recovered[name])}" for name in slower]))
+    clauses += [
+        _failure(name, summary) for name, summary in summaries.items() if name not in recovered
+    ]
+    return "; ".join(clauses) + "."
+
+
+def _is(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _failure(name: str, summary: Summary) -> str:
+    """What becomes of the herd under a policy with which it does not recover."""
+    share = _share(summary)
+    if share < 1:
+        return f"with {name} only {percent(share)} come back"
+    if is_never_told(summary) and math.isfinite(value_of(summary, RANKED_BY)):
+        return f"with {name} clients that are back are never told what they missed"
+    return f"with {name} not everybody stays connected"
