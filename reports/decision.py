@@ -86,6 +86,14 @@ def decide(summaries: Mapping[str, Summary]) -> Decision:
     )
 
 
+def _allow_an_answer(summaries: Mapping[str, Summary]) -> bool:
+    """Did every run come to its end unblurred, and did anybody have to come back?"""
+    return any(summary["n_episodes"] for summary in summaries.values()) and all(
+        summary["verdict"] == "ok" and not summary.get("cut_short")
+        for summary in summaries.values()
+    )
+
+
 def _nan_last(time: float) -> float:
     return math.inf if math.isnan(time) else time
 

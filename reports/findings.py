@@ -115,7 +115,7 @@ def _lockstep(result: RunResult, summary: Summary) -> Iterator[Finding]:
     )
     yield Finding(
         text=f"{who} {what} {within}: the herd moves as one.",
-        rests_on=f"attempts.started_at; {per_second(summary['peak_attempt_rate_100ms'])} over 0.1 s",
+        rests_on="attempts.started_at, peak_attempt_rate_100ms",
     )
 
 
@@ -134,7 +134,7 @@ def _storm_width(result: RunResult, summary: Summary) -> Iterator[Finding]:
     if duration > 0 and peak > result.capacity:
         yield Finding(
             text=(
-                f"For {seconds(duration)} after the outage more clients arrived per second than the "
+                f"For {seconds(duration)} after the outage more arrived than the "
                 f"{per_second(result.capacity)} that the server can take, at worst "
                 f"{per_second(peak)} ({times(peak / result.capacity)} as many)."
             ),
