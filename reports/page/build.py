@@ -58,7 +58,9 @@ def page_of(
     ]
     manifest = first.manifest
     return Page(
-        about=f"{manifest.scenario}, {manifest.engine} engine: {setting(first)}, seed {manifest.seed}",
+        about=(
+            f"{manifest.scenario}, {manifest.engine} engine: {setting(first)}, seed {manifest.seed}"
+        ),
         headline=decision.headline,
         reason=decision.reason,
         tone=_TONES[decision.kind],
@@ -66,7 +68,7 @@ def page_of(
         picture=pictures.get(_FIRST),
         commands=commands,
         no_command="" if commands else "No command repeats it: the clients were your own.",
-        sections=tuple(section for section in sections if section is not None),
+        sections=tuple(sections),
         made_by=f"herd {manifest.herd_version}",
     )
 

@@ -9,13 +9,13 @@ from simulator.results import Manifest, RunResult
 
 _ENGINES: Mapping[str, str] = MappingProxyType(
     {
-        "live": "Live: real clients in processes of their own connect over kernel sockets to a stub "
-        "server in another; refusals, resets and accept queues are the kernel's.",
+        "live": "Live: real clients in processes of their own connect over kernel sockets to a "
+        "stub server in another; refusals, resets and accept queues are the kernel's.",
         "virtual": "Virtual: the same client and server code on a virtual clock and a network in "
         "memory; no lag, and the same seed gives the same tables byte for byte.",
         "model": "Model: the rules of clients and server worked out over arrays, in whole "
         "nanoseconds; the same seed gives the same tables.",
-        "serve": "Serve: your own clients connected to the stub server, which recorded what it saw.",
+        "serve": "Serve: your own clients connected to the stub server, which recorded it.",
     }
 )
 _NOT_MODELLED = (
@@ -26,8 +26,8 @@ _NOT_MODELLED = (
 _NOT_BY_ENGINE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "live": (
-            "Everything is on loopback: what your network adds is not in it, and a burst is as wide "
-            "as this machine takes to send it.",
+            "Everything is on loopback: what your network adds is not in it, and a burst is as "
+            "wide as this machine takes to send it.",
         ),
         "virtual": ("The time that a real machine and its kernel take: here it is none.",),
         "model": ("The time that a real machine and its kernel take: here it is none.",),
@@ -63,7 +63,10 @@ def methods(results: Mapping[str, RunResult]) -> Section:
 def _method(manifest: Manifest) -> Iterator[str]:
     yield _ENGINES[manifest.engine]
     if manifest.target is not None:
-        yield f"The server is not herd's: {manifest.target}. Its outages are inferred from the clients."
+        yield (
+            f"The server is not herd's: {manifest.target}. Its outages are inferred from the "
+            "clients."
+        )
     limits = manifest.verdict_thresholds
     yield (
         f"The verdict is ok while 99 % of attempts and services are at most {seconds(limits.ok)} "

@@ -115,9 +115,16 @@ def _behind_the_handshake(summary: Summary) -> Iterator[tuple[str, str]]:
         yield "healthy connections lost", f"{summary['n_healthy_lost']:,}"
 
 
-def print_whereabouts(directory: Path) -> None:
-    """The last line: where everything is."""
-    typer.echo(f"Figures in {directory / 'figures'}, records in {directory}")
+def print_whereabouts(directory: Path, page: str) -> None:
+    """The last line: where everything is.
+
+    Args:
+        directory: Of the run or the comparison.
+        page: The report's file in it.
+    """
+    typer.echo(
+        f"Report in {directory / page}, figures in {directory / 'figures'}, records in {directory}"
+    )
 
 
 @contextmanager
