@@ -5,15 +5,15 @@ The rule
 A metric is worse if it is worse by more than a tenth (the margin within which `herd compare` does
 not tell policies apart) and the 99 % interval of its difference leaves 0 out:
 
-- shares (clients back, service wasted): two binomial samples, normal approximation of the difference
-  with the pooled share; a tenth of the herd counts as a tenth;
-- times and attempts per client: a bootstrap that draws the episodes of both runs anew 400 times, by a
-  fixed seed;
+- service wasted: two binomial samples; the tenth is one of all services;
+- clients back: likewise, but without a margin: nobody is to be lost;
+- reconnect times: a bootstrap that draws the episodes of both runs anew 400 times, by a fixed seed;
+- attempts per client: two means of independent clients;
 - the peak of arrivals: two Poisson counts of one second.
 
-Clients of one run wait in one queue, so that they differ less among themselves than runs under other
-seeds do: the margin is there for that. Never counts as infinitely long. A run whose verdict is not
-ok, or that was cut short, can show nothing, and counts as worse: it must not pass.
+Clients of one run wait in one queue, so that they differ less among themselves than runs under
+other seeds do: the margin is there for that. Never counts as infinitely long. A run whose verdict
+is not ok, or that was cut short, can show nothing, and counts as worse: it must not pass.
 """
 
 import math

@@ -129,7 +129,7 @@ def _reason(
     lost = f"; {percent(1 - _share(own))} never came back" if _share(own) < 1 else ""
     clauses = [
         f"95 % of the clients are back {seconds(recovered[chosen])} after the outage{beside}, and "
-        f"at most {per_second(peak)} arrive{lost}"
+        f"arrivals peak at {per_second(peak)}{lost}"
     ]
     if as_fast := [name for name in level if name != chosen]:
         rougher = [name for name in as_fast if _peak(summaries[name]) >= NOTABLE * peak]

@@ -110,7 +110,7 @@ def _assumption(
 ) -> Fact:
     """What the answer hangs on most, and how to look at the other side of it."""
     term = "What could flip the answer"
-    again = commands[0] if len(commands) == 1 else f"herd compare {result.manifest.scenario}"
+    again = commands[0] if len(commands) == 1 else _comparing(result)
     if result.manifest.target is not None or result.manifest.engine == "serve":
         return Fact(
             term=term,
@@ -151,6 +151,11 @@ def _assumption(
     )
 
 
+def _comparing(result: RunResult) -> str:
+    manifest = result.manifest
+    return f"herd compare {scenario_argument(manifest)} --engine {manifest.engine}"
+
+
 def _finite(value: float) -> float:
     return value if math.isfinite(value) else 0.0
 
@@ -160,10 +165,10 @@ def _trust(results: Mapping[str, RunResult], summaries: Mapping[str, Summary]) -
     worst = max(summaries, key=lambda name: _GRAVITY.index(summaries[name]["verdict"]))
     verdict = summaries[worst]["verdict"]
     words = verdict_in_words(summaries[worst], results[worst].manifest)
+    words = words.removeprefix(f"The verdict is {verdict}: ")
     return Fact(
         term="Can these figures be trusted?",
         value=f"verdict: {verdict}",
-        detail=words.removeprefix(f"The verdict is {verdict}: ").removeprefix("The ")[:1].upper()
-        + words.removeprefix(f"The verdict is {verdict}: ").removeprefix("The ")[1:],
+        detail=f"{words[:1].upper()}{words[1:]}",
         tone="good" if verdict == "ok" else "bad",
     )
