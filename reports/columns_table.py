@@ -17,8 +17,8 @@ _HEAD = """# The columns of a run's tables
 Written by `python -m reports.columns_table reports/COLUMNS.md` from the schemas.
 
 A run directory holds a Parquet file per table; `herd export RUN_DIR` writes them as CSV or JSON
-lines, `RunResult.to_pandas(NAME)` gives them as data frames. Instants are seconds on the run's clock,
-0 being the moment at which the whole fleet was connected. Columns of words are codes in
+lines, `RunResult.to_pandas(NAME)` gives them as data frames. Instants are seconds on the run's
+clock, 0 being the moment at which the whole fleet was connected. Columns of words are codes in
 `RunResult.table(NAME)`, and words everywhere else. What is NaN here is null in Parquet and in JSON
 lines, and empty in CSV; JSON lines have null for infinity, too. `episodes` and `rates` are there in
 the place of `attempts` and `disconnects` where the model engine met more attempts than it was to

@@ -135,7 +135,9 @@ def _reason(
         rougher = [name for name in as_fast if _peak(summaries[name]) >= NOTABLE * peak]
         if rougher:
             peaks = listed([per_second(_peak(summaries[name])) for name in rougher])
-            clauses.append(f"{listed(rougher)} {_is(rougher)} about as fast, but send {peaks}")
+            clauses.append(
+                f"{listed(rougher)} {_is(rougher)} about as fast, but {_sends(rougher)} {peaks}"
+            )
         if alike := [name for name in as_fast if name not in rougher]:
             clauses.append(f"{listed(alike)} {'does' if len(alike) == 1 else 'do'} about as well")
     if slower := [name for name in recovered if name not in level]:
@@ -144,6 +146,10 @@ def _reason(
         _failure(name, summary) for name, summary in summaries.items() if name not in recovered
     ]
     return "; ".join(clauses) + "."
+
+
+def _sends(names: list[str]) -> str:
+    return "sends" if len(names) == 1 else "send"
 
 
 def _is(names: list[str]) -> str:
