@@ -148,14 +148,6 @@ def _reason(
     return "; ".join(clauses) + "."
 
 
-def _sends(names: list[str]) -> str:
-    return "sends" if len(names) == 1 else "send"
-
-
-def _is(names: list[str]) -> str:
-    return "is" if len(names) == 1 else "are"
-
-
 def _failure(name: str, summary: Summary) -> str:
     """What becomes of the herd under a policy with which it does not recover."""
     share = _share(summary)

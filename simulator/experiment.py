@@ -25,9 +25,9 @@ from simulator.run_directory import (
     compared_runs,
     fresh_directory,
     load_run,
+    note_command,
     prepare_directory,
     write_json,
-    write_manifest,
 )
 from simulator.scenario import Scenario
 from simulator.scenario_files import AT_TARGET, DEFAULT, load_scenario
@@ -179,9 +179,8 @@ def _signed(result: RunResult, directory: Path, command: str) -> RunResult:
     """A result whose manifest says by which command it was made."""
     if not command:
         return result
-    manifest = result.manifest.model_copy(update={"command": command})
-    write_manifest(directory, manifest)
-    return replace(result, manifest=manifest)
+    note_command(directory, command)
+    return replace(result, manifest=result.manifest.model_copy(update={"command": command}))
 
 
 def _keep_summary(result: RunResult, directory: Path) -> dict[str, Any]:
