@@ -17,6 +17,9 @@ from reports.reading import (
 )
 from reports.wording import listed, per_second, percent, seconds, times
 
+_FEW = 3
+"""Policies that are named one by one."""
+
 
 class Kind(Enum):
     """What sort of answer it is."""
@@ -53,22 +56,15 @@ def decide(summaries: Mapping[str, Summary]) -> Decision:
     """
     back = {name: time_back(summary) for name, summary in summaries.items()}
     foremost = min(summaries, key=lambda name: (_nan_last(back[name]), -_share(summaries[name])))
-    if (
-        any(
-            summary.get("cut_short") or summary["verdict"] != "ok" for summary in summaries.values()
-        )
-        or not any(summary["n_episodes"] for summary in summaries.values())
-        or any(map(math.isnan, back.values()))
-    ):
+    if not _allow_an_answer(summaries) or any(map(math.isnan, back.values())):
         return Decision(
             kind=Kind.REFUSED,
             headline="No decision: these figures do not allow one",
             reason=conclusion(summaries),
             about=foremost,
         )
-    recovered = {
-        name: back[name] for name in sorted(back, key=back.__getitem__) if back[name] < math.inf
-    }
+    by_time = sorted(back, key=back.__getitem__)
+    recovered = {name: back[name] for name in by_time if math.isfinite(back[name])}
     if not recovered:
         return Decision(
             kind=Kind.NONE,
@@ -135,24 +131,43 @@ def _reason(
         rougher = [name for name in as_fast if _peak(summaries[name]) >= NOTABLE * peak]
         if rougher:
             peaks = listed([per_second(_peak(summaries[name])) for name in rougher])
-            clauses.append(
-                f"{listed(rougher)} {_is(rougher)} about as fast, but {_sends(rougher)} {peaks}"
-            )
+            verbs = ("is", "sends") if len(rougher) == 1 else ("are", "send")
+            clauses.append(f"{listed(rougher)} {verbs[0]} about as fast, but {verbs[1]} {peaks}")
         if alike := [name for name in as_fast if name not in rougher]:
             clauses.append(f"{listed(alike)} {'does' if len(alike) == 1 else 'do'} about as well")
     if slower := [name for name in recovered if name not in level]:
-        clauses.append(listed([f"{name} takes {seconds(recovered[name])}" for name in slower]))
-    clauses += [
-        _failure(name, summary) for name, summary in summaries.items() if name not in recovered
-    ]
+        clauses.append(_slower({name: recovered[name] for name in slower}))
+    failed = {name: summaries[name] for name in summaries if name not in recovered}
+    clauses += _failures(failed)
     return "; ".join(clauses) + "."
 
 
-def _failure(name: str, summary: Summary) -> str:
-    """What becomes of the herd under a policy with which it does not recover."""
+def _slower(times: Mapping[str, float]) -> str:
+    """How long the others take: a few one by one, many in a range.
+
+    Args:
+        times: Seconds by policy, the shortest first; one at least.
+    """
+    if len(times) <= _FEW:
+        return listed([f"{name} takes {seconds(time)}" for name, time in times.items()])
+    shortest, *_, longest = times.values()
+    return f"{len(times)} others take {seconds(shortest)} to {seconds(longest)}"
+
+
+def _failures(summaries: Mapping[str, Summary]) -> list[str]:
+    """What becomes of the herd under policies with which it does not recover, the like together."""
+    by_fate: dict[str, list[str]] = {}
+    for name, summary in summaries.items():
+        by_fate.setdefault(_fate(summary), []).append(name)
+    return [f"with {listed(names)} {fate}" for fate, names in by_fate.items()]
+
+
+def _fate(summary: Summary) -> str:
     share = _share(summary)
+    if share == 0:
+        return "nobody comes back"
     if share < 1:
-        return f"with {name} only {percent(share)} come back"
+        return f"only {percent(share)} come back"
     if is_never_told(summary) and math.isfinite(value_of(summary, RANKED_BY)):
-        return f"with {name} clients that are back are never told what they missed"
-    return f"with {name} not everybody stays connected"
+        return "clients that are back are never told what they missed"
+    return "not everybody stays connected"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from reports.reading import Summary, is_told_late, value_of
+from reports.reading import Summary, is_told_late, time_back, value_of
 from reports.wording import per_second, percent, seconds
 
 NOT_MEASURED = "-"
@@ -142,7 +142,8 @@ def marks(row: Row, summaries: Mapping[str, Summary]) -> tuple[str, ...]:
     """Which policies are "best" and "worst" by a metric, "" for the others.
 
     Equals share a mark; where all read the same, or a metric is good or bad to nobody, there is
-    none.
+    none. A policy under which the herd does not recover is best at nothing, as long as another
+    does: to give up is easy on the server.
 
     Args:
         row: Of these summaries.
@@ -152,14 +153,24 @@ def marks(row: Row, summaries: Mapping[str, Summary]) -> tuple[str, ...]:
     sign = -1.0 if row.metric in _BEST_IS_HIGHEST else 1.0
     if sign > 0 and row.metric not in _BEST_IS_LOWEST:
         return nothing
-    values = [sign * float(value_of(summary, row.metric)) for summary in summaries.values()]
-    known = [value for value in values if not math.isnan(value)]
-    if len(known) < 2:
+    values = {
+        name: sign * value
+        for name, summary in summaries.items()
+        if not math.isnan(value := float(value_of(summary, row.metric)))
+    }
+    if len(values) < 2:
         return nothing
-    best, worst = row.cells[values.index(min(known))], row.cells[values.index(max(known))]
+    recovered = {name for name in values if math.isfinite(time_back(summaries[name]))}
+    texts = dict(zip(summaries, row.cells, strict=True))
+    fit = recovered or set(values)
+    best = texts[min((name for name in values if name in fit), key=values.__getitem__)]
+    worst = texts[max(values, key=values.__getitem__)]
     if best == worst:
         return nothing
-    return tuple({best: "best", worst: "worst"}.get(text, "") for text in row.cells)
+    return tuple(
+        "best" if text == best and name in fit else "worst" if text == worst else ""
+        for name, text in texts.items()
+    )
 
 
 def label_of(metric: str) -> str:

@@ -9,6 +9,8 @@ from reports.tables import cell, comparison_rows, label_of, marks
 from reports.wording import per_second, seconds
 from simulator.results import RunResult
 
+_SIDE_BY_SIDE = 6
+"""Policies that are columns; more of them are rows."""
 _IN_PARTS = (
     "recovered_share",
     "time_to_recovery_p95",
@@ -39,10 +41,19 @@ def policies_table(summaries: Mapping[str, Summary]) -> DataTable:
     if len(summaries) == 1:
         caption = "The main numbers"
     elif is_ranked:
-        caption = "Metrics by policy; the best and the worst of a row are marked"
+        caption = "Metrics by policy; the best and the worst are marked"
     else:
         caption = "Metrics by policy; not ranked, for the verdicts do not allow it"
-    return DataTable(caption=caption, headers=("metric", *summaries), rows=tuple(rows))
+    if len(summaries) <= _SIDE_BY_SIDE:
+        return DataTable(caption=caption, headers=("metric", *summaries), rows=tuple(rows))
+    labels, *columns = zip(*rows, strict=True)
+    return DataTable(
+        caption=caption,
+        headers=("policy", *(label.text for label in labels)),
+        rows=tuple(
+            (Cell(text=name), *column) for name, column in zip(summaries, columns, strict=True)
+        ),
+    )
 
 
 def outages_table(

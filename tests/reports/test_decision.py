@@ -35,6 +35,15 @@ def test_of_equals_the_gentlest_is_shipped():
     assert "rough is about as fast, but sends 1,000/s; alike does about as well." in found.reason
 
 
+def test_many_are_told_together():
+    """The like in one clause, the slower in a range."""
+    slower = {f"slow-{n}": SLOW | {"time_to_recovery_p95": 20.0 + n} for n in range(5)}
+    lost = dict.fromkeys(("x", "y"), NEVER | {"recovered_share": 0.0})
+    assert decide({"quick": QUICK, **slower, **lost}).reason.endswith(
+        "; 5 others take 20.0 s to 24.0 s; with x and y nobody comes back."
+    )
+
+
 def test_who_gave_up_is_not_forgotten():
     """95 % may be back while some never come."""
     found = decide({"a": QUICK | {"recovered_share": 0.97}})
