@@ -137,6 +137,11 @@ def _reason(
             clauses.append(f"{listed(alike)} {'does' if len(alike) == 1 else 'do'} about as well")
     if slower := [name for name in recovered if name not in level]:
         clauses.append(_slower({name: recovered[name] for name in slower}))
+        gentlest = min(slower, key=lambda name: _peak(summaries[name]))
+        if NOTABLE * _peak(summaries[gentlest]) <= peak:
+            clauses.append(
+                f"the gentlest is {gentlest}, with a peak of {per_second(_peak(summaries[gentlest]))}"
+            )
     failed = {name: summaries[name] for name in summaries if name not in recovered}
     clauses += _failures(failed)
     return "; ".join(clauses) + "."

@@ -3,15 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from reports.decision import Kind, decide
 from reports.findings import Finding, findings_by_policy
-from reports.page.content import DataTable, Group, Item, Page, Section, Tone
+from reports.page.content import DataTable, Group, Item, Page, Picture, Section, Tone
 from reports.page.details import cohorts_table, outages_table, policies_table, stages_table
 from reports.page.facts import first_facts
 from reports.page.methods import methods
-from reports.page.pictures import picture_of
 from reports.reading import Summary
 from reports.repeating import repeating
 from reports.wording import setting
@@ -25,7 +22,7 @@ _TONES: Mapping[Kind, Tone] = {Kind.SHIP: "good", Kind.NONE: "bad", Kind.REFUSED
 def page_of(
     results: Mapping[str, RunResult],
     summaries: Mapping[str, Summary],
-    figures: Mapping[str, Figure],
+    pictures: Mapping[str, Picture],
     *,
     directory: Path,
 ) -> Page:
@@ -34,11 +31,10 @@ def page_of(
     Args:
         results: By policy; one at least.
         summaries: By policy.
-        figures: By name, as drawn.
+        pictures: The standard figures by name.
         directory: Where it was recorded.
     """
     decision = decide(summaries)
-    pictures = {name: picture_of(name, figure) for name, figure in figures.items()}
     commands = repeating(results, directory)
     first = next(iter(results.values()))
     sections = [

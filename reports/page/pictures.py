@@ -24,14 +24,16 @@ CAPTIONS = MappingProxyType(
 )
 
 
-def picture_of(name: str, figure: Figure) -> Picture:
+def picture_of(name: str, figure: Figure, *, png: bytes | None = None) -> Picture:
     """A figure ready to be put into a page.
 
     Args:
         name: Which of the standard figures it is.
         figure: As drawn.
+        png: The same as a PNG file, where there is one already.
     """
-    svg, png = as_bytes(figure, "svg"), as_bytes(figure, "png")
+    svg = as_bytes(figure, "svg")
+    png = as_bytes(figure, "png") if png is None else png
     is_vector = len(svg) <= len(png)
     return Picture(
         name=name,

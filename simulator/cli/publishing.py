@@ -49,9 +49,13 @@ def _publish(
     from reports.page.build import page_of  # noqa: PLC0415
     from reports.page.html import as_html  # noqa: PLC0415
     from reports.page.markdown import as_markdown  # noqa: PLC0415
+    from reports.page.pictures import picture_of  # noqa: PLC0415
 
     figures = comparison_figures(results)
-    save_figures(figures, directory)
-    content = page_of(results, summaries, figures, directory=directory)
+    pictures = {
+        path.stem: picture_of(path.stem, figures[path.stem], png=path.read_bytes())
+        for path in save_figures(figures, directory)
+    }
+    content = page_of(results, summaries, pictures, directory=directory)
     text = as_html(content) if page == HTML else as_markdown(content)
     (directory / page).write_text(text, encoding="utf-8")

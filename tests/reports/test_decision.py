@@ -35,6 +35,14 @@ def test_of_equals_the_gentlest_is_shipped():
     assert "rough is about as fast, but sends 1,000/s; alike does about as well." in found.reason
 
 
+def test_what_is_quick_but_rough_is_told():
+    """Where capacity is ample, plain retries can be faster; the price is named."""
+    gentle = SLOW | {"peak_arrival_rate_up_1s": 60.0}
+    assert decide({"quick": QUICK, "gentle": gentle}).reason.endswith(
+        "; gentle takes 25.0 s; the gentlest is gentle, with a peak of 60/s."
+    )
+
+
 def test_many_are_told_together():
     """The like in one clause, the slower in a range."""
     slower = {f"slow-{n}": SLOW | {"time_to_recovery_p95": 20.0 + n} for n in range(5)}

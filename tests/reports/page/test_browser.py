@@ -7,6 +7,7 @@ import pytest
 from reports.drawing import comparison_figures
 from reports.page.build import page_of
 from reports.page.html import as_html
+from reports.page.pictures import picture_of
 from simulator.metrics import summarise
 
 WIDE, NARROW = (1280, 900), (380, 800)
@@ -49,7 +50,9 @@ def report(lockstep, tmp_path_factory):
     }
     summaries = {name: summarise(result) for name, result in results.items()}
     path = tmp_path_factory.mktemp("report") / "report.html"
-    page = page_of(results, summaries, comparison_figures(results), directory=path.parent)
+    figures = comparison_figures(results)
+    pictures = {name: picture_of(name, figure) for name, figure in figures.items()}
+    page = page_of(results, summaries, pictures, directory=path.parent)
     path.write_text(as_html(page), encoding="utf-8")
     return path
 

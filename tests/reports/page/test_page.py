@@ -10,6 +10,7 @@ from reports.page.build import page_of
 from reports.page.content import DataTable
 from reports.page.html import as_html
 from reports.page.markdown import as_markdown
+from reports.page.pictures import picture_of
 from simulator.metrics import summarise
 
 
@@ -31,7 +32,8 @@ def page_for(figure):
         summaries = {
             name: summarise(result) | changes.get(name, {}) for name, result in results.items()
         }
-        return page_of(results, summaries, {"recovery": figure}, directory=Path("out"))
+        pictures = {"recovery": picture_of("recovery", figure)}
+        return page_of(results, summaries, pictures, directory=Path("out"))
 
     return make
 
