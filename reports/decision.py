@@ -138,10 +138,9 @@ def _reason(
     if slower := [name for name in recovered if name not in level]:
         clauses.append(_slower({name: recovered[name] for name in slower}))
         gentlest = min(slower, key=lambda name: _peak(summaries[name]))
-        if NOTABLE * _peak(summaries[gentlest]) <= peak:
-            clauses.append(
-                f"the gentlest is {gentlest}, with a peak of {per_second(_peak(summaries[gentlest]))}"
-            )
+        lowest = _peak(summaries[gentlest])
+        if NOTABLE * lowest <= peak:
+            clauses.append(f"the gentlest is {gentlest}, with a peak of {per_second(lowest)}")
     failed = {name: summaries[name] for name in summaries if name not in recovered}
     clauses += _failures(failed)
     return "; ".join(clauses) + "."
