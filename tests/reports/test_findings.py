@@ -1,5 +1,7 @@
 """What stands out, by rule."""
 
+from dataclasses import replace
+
 import pytest
 
 from reports.findings import findings
@@ -22,6 +24,21 @@ def test_lockstep_is_told_with_its_width_and_its_instant(lockstep):
     assert about(lockstep(), "as one") == (
         "All 20 clients tried at the same instant, second 3.0: the herd moves as one."
     )
+
+
+def test_a_burst_is_as_wide_as_it_took_to_send(lockstep):
+    """On a real machine; beyond a quarter of a second it is no burst any more."""
+
+    def sent_over(width):
+        run = lockstep()
+        late = run.attempts["client"] * width / 19 * (run.attempts["episode"] > 0)
+        attempts = run.attempts | {"started_at": run.attempts["started_at"] + late}
+        return texts(replace(run, attempts=attempts))
+
+    assert "All 20 clients tried within 40 ms of second 3.0: the herd moves as one." in sent_over(
+        0.04
+    )
+    assert not [text for text in sent_over(1.9) if "as one" in text]
 
 
 def test_a_crowd_of_few_is_no_herd(lockstep):
