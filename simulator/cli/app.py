@@ -32,6 +32,7 @@ from simulator.cli import (
     run,
     scenarios,
     serve,
+    sweep,
 )
 from simulator.errors import InputError, RunFailedError
 
@@ -49,6 +50,7 @@ app = typer.Typer(
 for command in (
     compare.compare,
     run.run,
+    sweep.sweep,
     serve.serve,
     calibrate.calibrate,
     backtest.backtest,
