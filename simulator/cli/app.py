@@ -33,6 +33,7 @@ from simulator.cli import (
     run,
     scenarios,
     serve,
+    sweep,
 )
 from simulator.errors import InputError, RunFailedError
 
@@ -50,6 +51,7 @@ app = typer.Typer(
 for command in (
     compare.compare,
     run.run,
+    sweep.sweep,
     serve.serve,
     calibrate.calibrate,
     backtest.backtest,
