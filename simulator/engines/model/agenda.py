@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.engines.model.instants import NEVER, Instants
+from simulator.engines.model.keys import Clients
 
-Clients = NDArray[np.integer]
-"""Numbers of clients."""
 
 
 class Agenda:
@@ -79,10 +78,14 @@ class Agenda:
         self._clients, self._arrives_at = self._clients[n:], self._arrives_at[n:]
         return taken
 
-    @property
-    def ends_at(self) -> int:
-        """End of the open bucket."""
-        return self._ends_at
+    def until(self, instant: int) -> Clients:
+        """Those of the open bucket who arrive before an instant."""
+        return self._clients[: self.n_until(instant)]
+
+    def rest(self) -> Clients:
+        """Everybody who is still expected."""
+        ahead = (clients for pieces in self._buckets.values() for clients, _ in pieces)
+        return np.concatenate([self._clients, *ahead])
 
     def _open(self, clients: Clients, arrives_at: Instants) -> None:
         order = np.argsort(arrives_at)

@@ -39,6 +39,10 @@ class Served(NamedTuple):
     busy: NDArray[np.int64]
     """How many workers are busy just after a job's start; of no meaning for those turned away."""
 
+    def only(self, some: NDArray[np.bool_]) -> "Served":
+        """Of some."""
+        return Served._make(column[some] for column in self)
+
 
 class _Line:
     """Sorted instants, to which later ones are added at the end and from which old ones go."""
@@ -99,10 +103,20 @@ class Fifo:
 
     def clear(self) -> None:
         """Send everybody away."""
-        self._free = np.full(self._workers, np.iinfo(np.int64).min, dtype=np.int64)
+        self.free = np.full(self._workers, np.iinfo(np.int64).min, dtype=np.int64)
         """When each worker becomes free, sorted."""
         self._unstarted = _Line()
         """When those who wait will start."""
+
+    def passed(self, free: Instants, *, until: int) -> None:
+        """Jobs have arrived of which none had to wait.
+
+        Args:
+            free: When each worker becomes free after that, sorted.
+            until: When the last of them arrived.
+        """
+        self.free = free
+        self._unstarted.drop_until(until)
 
     @property
     def n_places(self) -> int:
@@ -128,7 +142,7 @@ class Fifo:
 
     def shift(self, since: int, by: int) -> None:
         """Stop every worker for a while: what was due after `since` is due that much later."""
-        self._free[self._free > since] += by
+        self.free[self.free > since] += by
         self._unstarted.shift(by)
 
     # Many at a time
@@ -174,7 +188,7 @@ class Fifo:
         self, arrives_at: Instants, takes: Instants
     ) -> tuple[Instants, Instants, NDArray[np.int64]]:
         """When admitted jobs start and depart, and how many workers are busy at their starts."""
-        free_before = self._free
+        free_before = self.free
         if self._workers == 1:
             departs_at = self._serve_alone(arrives_at, takes)
         else:
@@ -188,13 +202,13 @@ class Fifo:
     def _serve_alone(self, arrives_at: Instants, takes: Instants) -> Instants:
         spent = np.cumsum(takes)
         idle_until = np.maximum.accumulate(arrives_at - (spent - takes))
-        departs_at: Instants = spent + np.maximum(idle_until, self._free[0])
-        self._free = departs_at[-1:] if departs_at.size else self._free
+        departs_at: Instants = spent + np.maximum(idle_until, self.free[0])
+        self.free = departs_at[-1:] if departs_at.size else self.free
         return departs_at
 
     def _serve_together(self, arrives_at: Instants, takes: Instants) -> Instants:
         """Each job takes the next worker to become free: a heap of them, one job after another."""
-        free = self._free.tolist()
+        free = self.free.tolist()
         departs: list[int] = []
         depart, replace = departs.append, heapq.heapreplace
         for arrived, length in zip(arrives_at.tolist(), takes.tolist(), strict=True):
@@ -202,14 +216,14 @@ class Fifo:
             departs_at = (arrived if arrived > free_at else free_at) + length
             replace(free, departs_at)
             depart(departs_at)
-        self._free = np.sort(np.array(free, dtype=np.int64))
+        self.free = np.sort(np.array(free, dtype=np.int64))
         return np.array(departs, dtype=np.int64)
 
     # One at a time
 
     def _one_by_one(self, arrives_at: Instants, takes: Instants) -> Served:
         """The same for few workers or few places."""
-        free = self._free.tolist()
+        free = self.free.tolist()
         unstarted = self._unstarted.take()
         starts, departs, waits, busies, admitted = [], [], [], [], []
         passed = 0
@@ -233,7 +247,7 @@ class Fifo:
                 busies.append(sum(instant > start for instant in free))
                 admitted.append(True)
             waits.append(n_waiting)
-        self._free = np.sort(np.array(free, dtype=np.int64))
+        self.free = np.sort(np.array(free, dtype=np.int64))
         self._unstarted.extend(np.array(unstarted[passed:], dtype=np.int64))
         return Served(
             admitted=np.array(admitted, dtype=np.bool_),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from server_stub.outage import OutageKind
 from server_stub.problems import Problem
+from server_stub.stages import Stage
 from server_stub.work import Load, WorkConfig
 from simulator.errors import ScenarioError
 from simulator.scenario import Scenario
@@ -61,14 +62,13 @@ def _of_the_server(scenario: Scenario) -> Iterator[Problem]:
     server = scenario.server
     if scenario.deploy:
         yield _refused("deploy", "a table", "none")
-    if server.stages:
-        yield _refused("server.stages", "set", "none")
     if server.work != WorkConfig():
         yield _refused("server.work", "set", "nothing")
     if scenario.load != Load():
         yield _refused("load", "set", "none")
-    if server.nodes > 1:
-        yield _refused("server.nodes", f"{server.nodes}", "1")
+    if (server.nodes > 1 or server.stages) and (reason := needs_reference(scenario)):
+        place = "server.nodes" if server.nodes > 1 else "server.stages"
+        yield _refused(place, "set", f"none with {reason}")
     if server.order != "fifo":
         yield _refused("server.order", repr(server.order), "'fifo'")
     advice = server.retry_after
@@ -103,12 +103,30 @@ def needs_reference(scenario: Scenario) -> str | None:
         return "server.overflow = 'drop'"
     if server.max_connections is not None:
         return "server.max_connections"
+    if server.nodes > 1 and server.balance == "least_connections":
+        return "server.balance = 'least_connections'"
+    for index, stage in enumerate(server.stages):
+        if trouble := _of_a_stage(stage):
+            return f"server.stages.{index}.{trouble}"
     for window in scenario.windows:
         if window.kind not in (OutageKind.GRACEFUL, OutageKind.CRASH):
             return f"an outage of kind = {window.kind.value!r}"
         if not window.refuse:
             return "an outage with refuse = false"
     return None
+
+
+def _of_a_stage(stage: Stage) -> str | None:
+    """What of a stage the arrays cannot express."""
+    if stage.when != "before":
+        return f"when = {stage.when!r}"
+    if stage.order != "fifo":
+        return f"order = {stage.order!r}"
+    if stage.abandoned == "skip":
+        return "abandoned = 'skip'"
+    if stage.per_connect > 1:
+        return f"per_connect = {stage.per_connect}"
+    return "cold" if stage.cold is not None else None
 
 
 def notes(scenario: Scenario) -> Iterator[str]:
