@@ -198,6 +198,8 @@ class Arrays:
             self._move_on(station, clients[~needed], joins_at[~needed])
             keys, joins_at = keys.only(needed), joins_at[needed]
             clients = keys.client
+        if not clients.size:
+            return
         nodes = self._herd.nodes_of(clients)
         group = station.group_of(nodes)
         self._book.count(station.number, "arrivals", group, joins_at)

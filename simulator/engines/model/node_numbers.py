@@ -49,6 +49,6 @@ def node_numbers(
     made = np.flatnonzero(attempts["outcome"] == Outcome.CONNECTED)
     by_key = {name: attempts[name][made].astype("u4") for name in ("client", "episode")}
     ended = {"client": losses["client"], "episode": losses["episode"].astype("u4") - np.uint32(1)}
-    row = find(episode_keys(by_key), episode_keys(ended))
+    row = find(episode_keys(ended), episode_keys(by_key))
     held_by = np.append(went_to[made], np.uint16(0))[row]
     return np.where(losses["episode"] == 1, ramp[losses["client"]], held_by), went_to
