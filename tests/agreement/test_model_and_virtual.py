@@ -102,7 +102,7 @@ def test_they_agree_on_every_attempt(tmp_path, name):
 
 
 def _attempts(result, until):
-    """Outcome, node and end by client, episode and attempt, of those over by then but in the ramp."""
+    """Outcome, node and end by client, episode and attempt; of those over, but in the ramp."""
     table = result.to_pandas()
     table = table[(table["episode"] > 0) & (table["ended_at"] < until)]
     keys = zip(table["client"], table["episode"], table["attempt"], strict=True)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from simulator.engines.model.instants import NEVER, Instants
 from simulator.engines.model.keys import Clients
 
-
 _Piece = tuple[Clients, Instants]
 _NOBODY: Clients = np.empty(0, dtype=np.uint32)
 

@@ -2,10 +2,10 @@
 
 Between the moments at which nodes go down or come back, time is cut into slices so short that no
 attempt can follow from another of the same slice: one that fails at once is followed by one that
-arrives a round trip later at the earliest. Within a slice, arrivals are put in order and taken in at
-once; what becomes of each is known then, since nobody overtakes (see `queueing`). Who has been served
-at one station joins the next at a known instant, and is taken in there when the slice has come that
-far. While all nodes refuse, attempts have nothing to do with each other, and each client goes
+arrives a round trip later at the earliest. Within a slice, arrivals are put in order and taken in
+at once; what becomes of each is known then, since nobody overtakes (see `queueing`). Who has been
+served at one station joins the next at a known instant, and is taken in there when the slice has
+come that far. While all nodes refuse, attempts have nothing to do with each other, and each client goes
 through its own.
 """
 
@@ -228,7 +228,9 @@ class Arrays:
         goes_on = (departs_at <= limit) & (departs_at < down_at)
         self._book.starts(number, group[begun], starts_at[begun], served.busy[begun])
         self._book.count(number, "completed", group[completed], departs_at[completed])
-        self._book.waited(number, group[completed], departs_at[completed], (starts_at - joins_at)[completed])
+        self._book.waited(
+            number, group[completed], departs_at[completed], (starts_at - joins_at)[completed]
+        )
         in_vain = completed & ~goes_on
         self._book.count(number, "wasted", group[in_vain], departs_at[in_vain])
         self._in_hand[number].add(nodes, starts_at, ~completed)

@@ -6,6 +6,7 @@
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ class Dealer:
         """Rows during which the same nodes take part."""
         inner = [int(row) for row in np.searchsorted(at, self._changes, side="left")]
         bounds = sorted({0, *inner, at.size})
-        for first, last in zip(bounds, bounds[1:], strict=False):
+        for first, last in pairwise(bounds):
             yield slice(first, last)
 
     def _taking_part(self, at: int) -> Nodes:

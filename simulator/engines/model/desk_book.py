@@ -1,4 +1,4 @@
-"""What the queues of one station have done, per interval: counts, and the most there was at once."""
+"""What the queues of one station have done, per interval: counts, and the most at once."""
 
 from collections.abc import Mapping
 
@@ -69,7 +69,7 @@ class DeskBook:
         return self._rows(name)
 
     def levels(self, name: str) -> Series:
-        """The most that were `waiting` or `busy` at once, what each interval began with included."""
+        """The most `waiting` or `busy` at once, what each interval began with included."""
         levels = np.cumsum(self._nets[name], axis=1, dtype=np.int32)
         most = self._most[name].copy()
         np.maximum(most[:, 1:], levels[:, :-1], out=most[:, 1:])
@@ -101,5 +101,5 @@ def _per_interval(group: Groups, at: Instants, n_rows: int) -> tuple[int, NDArra
 def _cells(
     group: Groups, interval: NDArray[np.int64], n_rows: int, n_columns: int
 ) -> NDArray[np.int64]:
-    """Places in a table with a row per queue, row after row; without one, all stand in its only row."""
+    """Places in a table with a row per queue, row after row; or in its only row."""
     return interval if n_rows == 1 else group.astype(np.int64) * n_columns + interval

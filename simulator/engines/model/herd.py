@@ -127,7 +127,9 @@ class Herd:
 
     def nodes_of(self, clients: Clients) -> NDArray[np.uint16]:
         """Where each is connected, or where its attempt went."""
-        return self._node[clients] if self._node.size else np.broadcast_to(np.uint16(0), clients.shape)
+        return (
+            self._node[clients] if self._node.size else np.broadcast_to(np.uint16(0), clients.shape)
+        )
 
     # What happens to them
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-
 Clients = NDArray[np.integer]
 """Numbers of clients."""
 

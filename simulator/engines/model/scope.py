@@ -96,24 +96,27 @@ def _refused(place: str, value: str, allowed: str) -> Problem:
 
 def needs_reference(scenario: Scenario) -> str | None:
     """What of a scenario the arrays cannot express; None if there is nothing."""
+    return next(_beyond_arrays(scenario), None)
+
+
+def _beyond_arrays(scenario: Scenario) -> Iterator[str]:
     server = scenario.server
     if server.abandoned == "skip":
-        return "server.abandoned = 'skip'"
+        yield "server.abandoned = 'skip'"
     if server.overflow == "drop":
-        return "server.overflow = 'drop'"
+        yield "server.overflow = 'drop'"
     if server.max_connections is not None:
-        return "server.max_connections"
+        yield "server.max_connections"
     if server.nodes > 1 and server.balance == "least_connections":
-        return "server.balance = 'least_connections'"
+        yield "server.balance = 'least_connections'"
     for index, stage in enumerate(server.stages):
         if trouble := _of_a_stage(stage):
-            return f"server.stages.{index}.{trouble}"
+            yield f"server.stages.{index}.{trouble}"
     for window in scenario.windows:
         if window.kind not in (OutageKind.GRACEFUL, OutageKind.CRASH):
-            return f"an outage of kind = {window.kind.value!r}"
+            yield f"an outage of kind = {window.kind.value!r}"
         if not window.refuse:
-            return "an outage with refuse = false"
-    return None
+            yield "an outage with refuse = false"
 
 
 def _of_a_stage(stage: Stage) -> str | None:

@@ -1,4 +1,4 @@
-"""Where a connect is served on its way in: the nodes' own workers, then the stages before the 101."""
+"""Where a connect is served on its way in: a node's own workers, then stages before the 101."""
 
 from dataclasses import dataclass
 

@@ -48,6 +48,7 @@ class Tandem:
     """One run; what happened is in `attempts`, `losses`, `counts` and `peaks`."""
 
     def __init__(self, scenario, cohort_of):
+        """Everybody connected."""
         self.scenario, self.server = scenario, scenario.server
         self.attempts, self.losses = [], []
         self.counts, self.peaks, self.waited = Counter(), Counter(), Counter()
@@ -63,47 +64,48 @@ class Tandem:
         ]
         self.node_of = {}
         for client in sorted(self.clients, key=lambda client: (client.connected_at, client.number)):
-            self.node_of[client.number] = self.choose(client, Identity(client.number, 0, 1), -1.0)
+            self.node_of[client.number] = self._choose(client, Identity(client.number, 0, 1), -1.0)
         self.under_way = {}
         self.desks = {}
         for number, rules in enumerate([self.server, *self.server.stages]):
             for group in range(1 if number and rules.shared else self.server.nodes):
                 self.desks[number, group] = Desk(Rules(rules.workers, rules.backlog))
 
-    def choose(self, client, whose, at):
+    def _choose(self, client, whose, at):
         return self.balancer.choose(
             self.scenario.plan.endpoints.at(at), whose, source=client.number
         )
 
     def run(self):
+        """Let everything happen."""
         for window in self.scenario.windows:
-            self.at(in_ns(window.starts_at), STARTS, window.index, partial(self.go_down, window))
-            self.at(in_ns(window.ends_at), ENDS, window.index, partial(self.come_back, window))
+            self._at(in_ns(window.starts_at), STARTS, window.index, partial(self._go_down, window))
+            self._at(in_ns(window.ends_at), ENDS, window.index, partial(self._come_back, window))
         while self.events and self.events[0][0] <= self.end:
             self.now, rank, *_, happen = heapq.heappop(self.events)
             happen()
             if rank != DEPARTS:
-                self.note_peaks()
+                self._note_peaks()
         for dial in self.under_way.values():
             if dial.client.due_at + in_ns(dial.client.cohort.rtt) <= self.end:
-                self.record(dial, self.end, Outcome.CANCELLED)
+                self._record(dial, self.end, Outcome.CANCELLED)
         return self
 
-    def at(self, at, rank, key, happen):
+    def _at(self, at, rank, key, happen):
         self.n_events += 1
         heapq.heappush(self.events, (at, rank, key, self.n_events, happen))
 
-    def note_peaks(self):
+    def _note_peaks(self):
         for key, desk in self.desks.items():
             for name, level in (("waiting", desk.backlog), ("busy", desk.busy_workers)):
                 self.peaks[(*key, name)] = max(self.peaks[(*key, name)], level)
 
-    def count(self, what, number, group):
+    def _count(self, what, number, group):
         self.counts[what, number, group, self.now // 10**7] += 1
 
     # Clients
 
-    def back_off(self, client, due_at, not_before):
+    def _back_off(self, client, due_at, not_before):
         if due_at is None:
             return
         client.attempt += 1
@@ -114,46 +116,46 @@ class Tandem:
         dial.whose = Identity(client.number, client.episode, client.attempt)
         self.under_way[client.number] = dial
         rtt = in_ns(client.cohort.rtt)
-        self.at(due_at + rtt, ARRIVES, client.number, partial(self.arrive, dial))
-        self.at(client.patience, LEAVES, client.number, partial(self.time_out, dial))
+        self._at(due_at + rtt, ARRIVES, client.number, partial(self._arrive, dial))
+        self._at(client.patience, LEAVES, client.number, partial(self._time_out, dial))
 
-    def is_under_way(self, dial):
+    def _is_under_way(self, dial):
         return self.under_way.get(dial.client.number) is dial and not dial.abandoned
 
-    def record(self, dial, at, outcome):
+    def _record(self, dial, at, outcome):
         self.attempts.append((*dial.whose, dial.client.due_at, at, outcome, dial.node))
 
-    def fail(self, dial, outcome, retry_after=0):
+    def _fail(self, dial, outcome, retry_after=0):
         client = dial.client
         del self.under_way[client.number]
-        self.record(dial, self.now, outcome)
-        self.back_off(client, client.due_after_failure(self.now), self.now + retry_after)
+        self._record(dial, self.now, outcome)
+        self._back_off(client, client.due_after_failure(self.now), self.now + retry_after)
 
-    def time_out(self, dial):
+    def _time_out(self, dial):
         if self.under_way.get(dial.client.number) is dial:
             dial.abandoned = True
-            self.fail(dial, Outcome.TIMED_OUT)
+            self._fail(dial, Outcome.TIMED_OUT)
 
-    def reject(self, dial, outcome=Outcome.REJECTED):
+    def _reject(self, dial, outcome=Outcome.REJECTED):
         dial.abandoned = True
         advice = self.server.retry_after
         obeyed = advice is not None and outcome is Outcome.REJECTED
-        self.fail(dial, outcome, math.ceil(advice.at_least) * 10**9 if obeyed else 0)
+        self._fail(dial, outcome, math.ceil(advice.at_least) * 10**9 if obeyed else 0)
 
     # Server
 
-    def arrive(self, dial):
-        if not self.is_under_way(dial):
+    def _arrive(self, dial):
+        if not self._is_under_way(dial):
             return
-        dial.node = self.choose(dial.client, dial.whose, self.now / 1e9)
+        dial.node = self._choose(dial.client, dial.whose, self.now / 1e9)
         if dial.node in self.down:
-            self.fail(dial, Outcome.REFUSED)
+            self._fail(dial, Outcome.REFUSED)
         else:
-            self.join(dial, 0)
+            self._join(dial, 0)
 
-    def join(self, dial, number):
+    def _join(self, dial, number):
         """A new job for this attempt, at the first station from here on that it needs."""
-        if not self.is_under_way(dial):
+        if not self._is_under_way(dial):
             return
         stages = self.server.stages
         while number and number <= len(stages):
@@ -162,7 +164,7 @@ class Tandem:
                 break
             number += 1
         if number > len(stages):
-            self.connect(dial)
+            self._connect(dial)
             return
         stage = stages[number - 1] if number else self.server
         purpose = Purpose.STAGE_SERVICE if number else Purpose.SERVICE
@@ -170,67 +172,67 @@ class Tandem:
         dial.arrived_at = self.now
         dial.service_time = max(1, in_ns(service_time(stage.service_time, draw)))
         group = 0 if number and stage.shared else dial.node
-        self.count("arrivals", number, group)
+        self._count("arrivals", number, group)
         if self.desks[number, group].arrive(dial) is Decision.OVERFLOW:
-            self.count("rejected", number, group)
-            self.reject(
+            self._count("rejected", number, group)
+            self._reject(
                 dial, Outcome.RESET if self.server.overflow == "reset" else Outcome.REJECTED
             )
             return
-        self.count("admitted", number, group)
-        self.plan_departure(number, group)
+        self._count("admitted", number, group)
+        self._plan_departure(number, group)
         timeout = stage.timeout if number else None
         if timeout is not None:
-            late = partial(self.too_late, dial, number)
-            self.at(self.now + in_ns(timeout), TOO_LATE, dial.client.number, late)
+            late = partial(self._too_late, dial, number)
+            self._at(self.now + in_ns(timeout), TOO_LATE, dial.client.number, late)
         dial.station = number
 
-    def too_late(self, dial, number):
-        if self.is_under_way(dial) and dial.station == number:
-            self.reject(dial)
+    def _too_late(self, dial, number):
+        if self._is_under_way(dial) and dial.station == number:
+            self._reject(dial)
 
-    def plan_departure(self, number, group):
+    def _plan_departure(self, number, group):
         due_at = self.desks[number, group].next_due()
         if due_at < math.inf:
-            self.at(due_at, DEPARTS, number, partial(self.depart, number, group))
+            self._at(due_at, DEPARTS, number, partial(self._depart, number, group))
 
-    def depart(self, number, group):
+    def _depart(self, number, group):
         for dial in self.desks[number, group].finish(self.now):
-            self.count("completed", number, group)
+            self._count("completed", number, group)
             self.waited[number, group] += dial.started_at - dial.arrived_at
             if dial.abandoned:
-                self.count("wasted", number, group)
+                self._count("wasted", number, group)
                 continue
             following = Dial(arrived_at=0, service_time=0, client=dial.client)
             following.whose, following.node, following.station = dial.whose, dial.node, -1
             if number == len(self.server.stages):
-                self.connect(dial)
+                self._connect(dial)
             else:
                 self.under_way[dial.client.number] = following
-                self.at(
-                    self.client_patience(dial),
+                self._at(
+                    self._client_patience(dial),
                     LEAVES,
                     dial.client.number,
-                    partial(self.time_out, following),
+                    partial(self._time_out, following),
                 )
-                join = partial(self.join, following, number + 1)
-                self.at(self.now, JOINS, dial.client.number + number * 10**6, join)
-        self.plan_departure(number, group)
+                join = partial(self._join, following, number + 1)
+                self._at(self.now, JOINS, dial.client.number + number * 10**6, join)
+        self._plan_departure(number, group)
 
-    def client_patience(self, dial):
+    def _client_patience(self, dial):
         return max(self.now, dial.client.patience)
 
-    def connect(self, dial):
+    def _connect(self, dial):
         client = dial.client
         del self.under_way[client.number]
         client.is_connected = True
         client.opened(self.now)
         self.node_of[client.number] = dial.node
-        self.record(dial, self.now, Outcome.CONNECTED)
+        self._record(dial, self.now, Outcome.CONNECTED)
 
     # Outages
 
-    def go_down(self, window):
+    def _go_down(self, window):
         hit = set(range(self.server.nodes) if window.nodes is None else window.nodes)
         self.down |= hit
         goodbye = window.kind is OutageKind.GRACEFUL
@@ -242,12 +244,12 @@ class Tandem:
         for dial in list(self.under_way.values()):
             if dial.arrived_at and dial.node in hit and dial.client.due_at < self.now:
                 dial.abandoned = True
-                self.fail(dial, Outcome.REJECTED if goodbye else Outcome.RESET)
+                self._fail(dial, Outcome.REJECTED if goodbye else Outcome.RESET)
         for client in self.clients:
             if client.is_connected and self.node_of[client.number] in hit:
-                self.lose(client, break_of(window, self.now))
+                self._lose(client, break_of(window, self.now))
 
-    def come_back(self, window):
+    def _come_back(self, window):
         others = {
             node
             for other in self.scenario.windows
@@ -256,7 +258,7 @@ class Tandem:
         }
         self.down = others
 
-    def lose(self, client, broken):
+    def _lose(self, client, broken):
         client.is_connected = False
         client.episode += 1
         client.attempt = 0
@@ -268,4 +270,4 @@ class Tandem:
         if verdict.kind is Kind.END:
             return
         due_at = self.now if verdict.kind is Kind.AT_ONCE else client.due_after_loss(self.now)
-        self.back_off(client, due_at, self.now + in_ns(verdict.at_least))
+        self._back_off(client, due_at, self.now + in_ns(verdict.at_least))

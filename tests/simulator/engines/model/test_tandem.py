@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server_stub.config import ServerConfig, ServiceTime
+from server_stub.config import ServiceTime
 from server_stub.outage import Outage
 from server_stub.stages import Stage
 from simulator.core.backoff import Policy
@@ -107,4 +107,6 @@ def test_as_one_event_at_a_time(scenario):
 
 def _rows(columns, nodes):
     """A table's rows with a node each, in order."""
-    return sorted(zip(*(values.tolist() for values in columns.values()), nodes.tolist(), strict=True))
+    return sorted(
+        zip(*(values.tolist() for values in columns.values()), nodes.tolist(), strict=True)
+    )
