@@ -5,8 +5,8 @@ attempt can follow from another of the same slice: one that fails at once is fol
 arrives a round trip later at the earliest. Within a slice, arrivals are put in order and taken in
 at once; what becomes of each is known then, since nobody overtakes (see `queueing`). Who has been
 served at one station joins the next at a known instant, and is taken in there when the slice has
-come that far. While all nodes refuse, attempts have nothing to do with each other, and each client goes
-through its own.
+come that far. While all nodes refuse, attempts have nothing to do with each other, and each client
+goes through its own.
 """
 
 import math

@@ -202,7 +202,8 @@ class Herd:
             return
         not_before = at + in_ns(verdict.at_least)
         if verdict.kind is Kind.AT_ONCE:
-            self._dial_at(clients, np.maximum(at, not_before))
+            attempt = self._attempt[clients] + np.uint32(1)
+            self._dial_at(clients, attempt, np.maximum(at, not_before))
             return
         policy = cohort.policy
         if policy.reset_after is not None:
@@ -214,8 +215,8 @@ class Herd:
         self._at[clients] = NEVER
         self._book.give_ups(clients, at)
 
-    def _dial_at(self, clients: Clients, due_at: Instants) -> None:
-        self._attempt[clients] += np.uint32(1)
+    def _dial_at(self, clients: Clients, attempt: NDArray[np.uint32], due_at: Instants) -> None:
+        self._attempt[clients] = attempt
         self._at[clients] = np.where(due_at < self._horizon, due_at, NEVER)
 
     def _reset_counter(self, clients: Clients) -> None:
@@ -232,15 +233,15 @@ class Herd:
     def _back_off(self, policy: Policy, clients: Clients, wait: "_Wait") -> None:
         """Decide when each tries again, if it does."""
         step = self._step[clients] + np.uint32(1)
-        self._step[clients] = step
         if policy.max_attempts is not None:
             stays = step <= policy.max_attempts
             self._give_up(clients[~stays], wait.now[~stays])
             clients, step, wait = clients[stays], step[stays], wait.only(stays)
+        attempt = self._attempt[clients] + np.uint32(1)
         steps, waits = next_waits(
             policy,
             step,
-            self._draws(clients, self._attempt[clients] + np.uint32(1)),
+            self._draws(clients, attempt),
             self._previous_of(clients),
             own=self._own(policy, clients),
             downtime=self._downtime(clients, wait.counted_from),
@@ -251,7 +252,7 @@ class Herd:
             self._previous_delay[clients] = waits
         counted_from = wait.now if policy.count_from == "remainder" else wait.counted_from
         due_at = counted_from + all_in_ns(waits)
-        self._dial_at(clients, np.maximum(due_at, np.maximum(wait.not_before, wait.now)))
+        self._dial_at(clients, attempt, np.maximum(due_at, wait.not_before))
 
     # What policies look at
 
@@ -295,6 +296,7 @@ class _Wait(NamedTuple):
     """Start of what took time: the last attempt, or the one that had led to the connection."""
     counted_from: Instants
     not_before: Instants
+    """Not before `now`."""
 
     def only(self, some: NDArray[np.bool_]) -> "_Wait":
         """Of some."""
