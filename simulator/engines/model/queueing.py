@@ -26,7 +26,7 @@ _FEW_PLACES = 32
 _MANY_WORKERS = 256
 """From so many on, jobs are served some at a time rather than one by one."""
 _SHIFTS = 4
-"""The fourth part of the workers is given jobs at a time: most of these end after all have begun."""
+"""The fourth part of the workers gets jobs at a time: most of these end after all have begun."""
 
 _NOBODY: Instants = np.empty(0, dtype=np.int64)
 
