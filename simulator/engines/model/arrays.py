@@ -32,7 +32,7 @@ from simulator.engines.model.schedule import Stretch, nodes_hit, stretches
 from simulator.engines.model.stations import Station, stations_of
 from simulator.scenario import Scenario
 
-_SLICES_PER_BUCKET = 16
+_SLICES_PER_BUCKET = 8
 _BY_BACKLOG = TURNED_AWAY[Reason.BACKLOG]
 _BY_STAGE = TURNED_AWAY[Reason.STAGE]
 _BY_OUTAGE = TURNED_AWAY[Reason.OUTAGE]
