@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from simulator.core.backoff import BASIC, Policy
+from simulator.core.peaks import peak_rate
 from simulator.core.storms import attempts_until
-from simulator.metrics.rates import peak_rate
 
 N_CLIENTS = 10_000
 DOWN_FOR = 30.0

@@ -11,16 +11,13 @@ from simulator import experiment
 from simulator.cli.display import Display
 from simulator.cli.options import Asked
 from simulator.cli.output import (
-    complain,
     interruption_told,
     main_numbers,
-    print_json,
-    print_pairs,
-    print_table,
     print_whereabouts,
     settle,
     verdict_in_words,
 )
+from simulator.cli.printing import complain, print_json, print_pairs, print_table
 from simulator.cli.request import Mistakes, prepare
 from simulator.experiment import Comparison, load_comparison
 from simulator.metrics import summarise

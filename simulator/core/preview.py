@@ -26,6 +26,12 @@ def n_retries(policy: Policy, at_most: int) -> int:
     return at_most if most is None else min(at_most, most)
 
 
+def leaves_to_chance(policy: Policy) -> bool:
+    """Can two clients of the policy, in the same place, wait for different times?"""
+    drawn = any(not isinstance(wait, float) for wait in policy.waits)
+    return bool(policy.function or policy.base_spread or drawn or policy.jitter != "none")
+
+
 def delay_bounds(policy: Policy, n_attempts: int) -> list[tuple[float, float]]:
     """Between what and what the delay before each attempt of an episode lies.
 
@@ -100,6 +106,9 @@ def first_delays(
     Returns:
         Seconds from the loss or the failure to the next attempt, shape (n_clients, n_attempts).
     """
+    if n_clients > 1 and not leaves_to_chance(policy):
+        of_one = first_delays(policy, 1, n_attempts, seed=seed, refused_after=refused_after)
+        return np.repeat(of_one, n_clients, axis=0)
     columns = n_retries(policy, n_attempts)
     waits = np.zeros((n_clients, columns))
     clients = np.arange(n_clients)

@@ -11,6 +11,7 @@ from simulator.core.backoff import Policy, delays
 from simulator.core.backoff.timing import counts_from_start, next_waits
 from simulator.core.close_codes import Kind, disposition
 from simulator.core.outcomes import Outcome
+from simulator.core.statuses import UNAVAILABLE
 from simulator.engines.model.agenda import Clients
 from simulator.engines.model.book import Book
 from simulator.engines.model.course import Break, Ended, ramp_connects
@@ -145,7 +146,8 @@ class Herd:
         self._ended(clients, at, outcome)
         for cohort, some in self._by_cohort(clients):
             failed, now = clients[some], at[some]
-            if cohort.policy.ends_on_failure:
+            is_final = outcome is Outcome.REJECTED and cohort.statuses.ends(UNAVAILABLE)
+            if is_final or cohort.policy.ends_on_failure:
                 self._give_up(failed, now)
                 continue
             not_before = now + (retry_after if cohort.retry_after == "obey" else 0)
