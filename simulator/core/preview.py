@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server_stub.draws import Purpose, uniforms
-from simulator.core.backoff import LONGEST_DELAY, Policy, delay, most_retries
+from simulator.core.backoff import LONGEST_DELAY, Policy, delay, delays, most_retries
 from simulator.core.backoff.timing import counts_from_start, next_waits
 
 FIRST_EPISODE = 1
@@ -139,12 +139,9 @@ def longest_delay(policy: Policy) -> float | None:
     """Seconds of the longest delay of a policy; None where there is no end, or none that shows."""
     if policy.function:
         return None
-    near, far = (
-        max(
-            delay(policy, step, u, LONGEST_DELAY, own=u)
-            for step in (*range(1, 65), last)
-            for u in (0.0, 1.0)
-        )
-        for last in _FAR
-    )
+    steps = np.array([*range(1, 65), *_FAR])
+    previous = np.full(steps.size, LONGEST_DELAY)
+    by_draw = [delays(policy, steps, np.full(steps.size, u), previous, own=u) for u in (0.0, 1.0)]
+    *all_others, near, far = np.max(by_draw, axis=0).tolist()
+    near, far = (max(*all_others, last) for last in (near, far))
     return near if near == far < LONGEST_DELAY else None

@@ -26,8 +26,8 @@ BACKENDS = (
         "90 s. Starts over whenever it connects. Gives an attempt up after 10 s; pings every 20 "
         "s, dead 20 s later. An answer of any other HTTP status than 500, 502, 503 and 504, 429 "
         "included, ends it all (so does one that is no HTTP, which is left out).",
-        storm="Everybody at once at first; then spread once, over 5 s, and never again. A limit "
-        "that answers 429 loses whom it meets for good.",
+        storm="Everybody at once at first; then spread once, over 5 s; and whom a limit answers "
+        "429 is gone for good.",
         policy=Policy(
             immediate_first=True,
             waits=(5.0,),

@@ -87,8 +87,7 @@ PROTOCOLS = (
         "broker that opens the socket and then refuses the session (any CONNACK but 0, such as "
         "'server unavailable') ends it all; herd's server says that by closing with 1013, when "
         "what stands behind the handshake has no place.",
-        storm="Lockstep each second for as long as the outage lasts; and a broker that is too "
-        "busy to take a session loses that client for good.",
+        storm="Lockstep each second; and whom a broker is too busy to take is lost for good.",
         policy=Policy(growth="constant", base=1.0, reset_after=None),
         client=habits(connect_timeout=30.0, heartbeat=texts(60.0, 30.0), end=(1013,)),
     ),
