@@ -190,7 +190,8 @@ def _time_back(summary: Summary) -> float:
 
 
 def _is_never_told(summary: Summary) -> bool:
-    return math.isinf(_value(summary, "time_to_sync_p95"))
+    """Of a herd that is not back at all it is not worth saying."""
+    return summary["recovered_share"] != 0 and math.isinf(_value(summary, "time_to_sync_p95"))
 
 
 def _never_told(names: Sequence[str]) -> str:
