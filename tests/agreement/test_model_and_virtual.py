@@ -47,6 +47,7 @@ _SCENARIOS = {
     "the abandoned are skipped": ("restart", "server.abandoned=skip", "client.connect_timeout=2"),
     "few connections allowed": ("restart", "server.max_connections=90"),
     "closed for good": ("restart", "client.close_codes.end=[1012]"),
+    "turned away for good": ("restart", "client.statuses.end=[503]", "server.backlog=5"),
 }
 
 
