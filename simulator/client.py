@@ -324,10 +324,7 @@ class Client:
         return next_step
 
     def _patience_ends_at(self, started_at: float) -> float:
-        """When an attempt that started then is given up, by the timeout or by the policy."""
-        timeout = self._config.connect_timeout
-        timed_out_at = math.inf if timeout is None else started_at + timeout
-        return min(timed_out_at, self._lifecycle.given_up_at(started_at))
+        return self._lifecycle.patience_ends_at(started_at, self._config.connect_timeout)
 
     async def _stay_connected(self, connection: Connection) -> None:
         """Talk until the connection is lost, or until the client is told to close.

@@ -188,6 +188,23 @@ class Lifecycle:
             self.episode, self.attempt, started_at, lost_at=self._lost_at
         )
 
+    def patience_ends_at(self, started_at: float, connect_timeout: float | None) -> float:
+        """When the attempt that began then is given up, by the timeout or by the policy.
+
+        Args:
+            started_at: When it began.
+            connect_timeout: Seconds; None for no end.
+        """
+        if connect_timeout is None:
+            return self.given_up_at(started_at)
+        timed_out_at = max(
+            started_at + connect_timeout,
+            self._retries.lasts_until(
+                self.episode, self.attempt, started_at, lost_at=self._lost_at
+            ),
+        )
+        return min(timed_out_at, self.given_up_at(started_at))
+
     def attempt_failed(
         self,
         started_at: float,

@@ -45,6 +45,10 @@ _SCENARIOS = {
     "a full backlog that drops": ("restart", "server.backlog=3", "server.overflow=drop"),
     "a short kernel queue": ("restart", "server.listen_backlog=20", "outage.refuse=false"),
     "the abandoned are skipped": ("restart", "server.abandoned=skip", "client.connect_timeout=2"),
+    "attempts that outlast the timeout": (
+        *("restart", "outage.refuse=false", "server.listen_backlog=20"),
+        *("client.connect_timeout=0.5", "client.policy=grpc-go"),
+    ),
     "few connections allowed": ("restart", "server.max_connections=90"),
     "closed for good": ("restart", "client.close_codes.end=[1012]"),
     "turned away for good": ("restart", "client.statuses.end=[503]", "server.backlog=5"),

@@ -87,8 +87,8 @@ BACKENDS = (
         licence="Apache-2.0",
         source="internal/backoff/backoff.go; backoff/backoff.go; clientconn.go resetTransport",
         rule="At once; then exactly 1 s after the failure; then 1.6 times as long each time, up "
-        "to 120 s, 20 % more or less. Starts over on connect. Gives an attempt up after 20 s (or "
-        "the delay, if that is longer; left out).",
+        "to 120 s, 20 % more or less. Starts over on connect. Gives an attempt up after 20 s, or "
+        "after the delay that would follow it, if that is longer.",
         storm="Everybody at once, and all together once more after 1 s; then as grpc.",
         policy=Policy(
             immediate_first=True,
@@ -98,6 +98,7 @@ BACKENDS = (
             jitter="proportional",
             spread=0.2,
             jitter_from=2,
+            outlasts_timeout=True,
             reset_after=None,
         ),
         client=_GRPC,
