@@ -49,6 +49,10 @@ _SCENARIOS = {
         *("restart", "outage.refuse=false", "server.listen_backlog=20"),
         *("client.connect_timeout=0.5", "client.policy=grpc-go"),
     ),
+    "attempts that outlast the timeout in a queue": (
+        *("restart", "server.service_time.mean=0.1", "client.connect_timeout=0.3"),
+        *("client.policy=grpc-go", "client.policy.base=2"),
+    ),
     "few connections allowed": ("restart", "server.max_connections=90"),
     "closed for good": ("restart", "client.close_codes.end=[1012]"),
     "turned away for good": ("restart", "client.statuses.end=[503]", "server.backlog=5"),
