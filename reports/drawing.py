@@ -1,6 +1,7 @@
 """The standard figures of a run or a comparison, written to files."""
 
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,10 +62,8 @@ _LOW_HEIGHT, _STRIP_HEIGHT = 2.0, 0.82
 """Inches; of many panels in a grid, and in one column."""
 
 
-def draw_comparison(
-    results: Mapping[str, RunResult], directory: Path, *, format: str = "png"
-) -> list[Path]:
-    """Write the figures of a comparison: storm, recovery, raster, states.
+def comparison_figures(results: Mapping[str, RunResult]) -> dict[str, Figure]:
+    """The figures of a comparison by name: storm, recovery, raster, states.
 
     Where there are several cohorts, a further one tells them apart; where there are several nodes,
     another shows how many connections each of them holds; where a server has turned anybody away,
@@ -74,11 +73,6 @@ def draw_comparison(
 
     Args:
         results: By policy; one at least.
-        directory: Of the comparison; the figures go into `figures` below it.
-        format: Any that matplotlib can write: "png", "svg" ...
-
-    Returns:
-        The files written.
     """
     figures = {
         "storm": plot_storm(results).figure,
@@ -100,10 +94,33 @@ def draw_comparison(
         figures["syncs"] = _side_by_side(results, plot_syncs, syncs.HEADING)
     if any(healthy_lost_at(result).size for result in results.values()):
         figures["lost"] = plot_lost(results).figure
+    return figures
+
+
+def save_figures(
+    figures: Mapping[str, Figure], directory: Path, *, format: str = "png"
+) -> list[Path]:
+    """Write figures into `figures` below a directory.
+
+    Args:
+        figures: By name.
+        directory: Of a run or a comparison.
+        format: Any that matplotlib can write: "png", "svg" ...
+
+    Returns:
+        The files written.
+    """
     (directory / FIGURES).mkdir(parents=True, exist_ok=True)
     return [
         _save(figure, directory / FIGURES / f"{name}.{format}") for name, figure in figures.items()
     ]
+
+
+def draw_comparison(
+    results: Mapping[str, RunResult], directory: Path, *, format: str = "png"
+) -> list[Path]:
+    """Write the figures of a comparison: see `comparison_figures` and `save_figures`."""
+    return save_figures(comparison_figures(results), directory, format=format)
 
 
 def draw_run(result: RunResult, directory: Path, *, format: str = "png") -> list[Path]:
@@ -221,8 +238,13 @@ def _side_by_side(
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    """Write a figure; the same figure always gives the same bytes."""
-    metadata = {"Date": None} if path.suffix == ".svg" else None
-    with styled():
-        figure.savefig(path, metadata=metadata)
+    path.write_bytes(as_bytes(figure, path.suffix.removeprefix(".")))
     return path
+
+
+def as_bytes(figure: Figure, format: str) -> bytes:
+    """A figure as a file of some format; the same figure always gives the same bytes."""
+    file = BytesIO()
+    with styled():
+        figure.savefig(file, format=format, metadata={"Date": None} if format == "svg" else None)
+    return file.getvalue()

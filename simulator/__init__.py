@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simulator.run_directory import load_run
     from simulator.scenario import Scenario
     from simulator.scenario_files import load_scenario
+    from simulator.sweeping import Sweep, load_sweep, sweep
     from simulator.target import Target, aim
 
 __all__ = [
@@ -23,14 +24,17 @@ __all__ = [
     "Policy",
     "RunResult",
     "Scenario",
+    "Sweep",
     "Target",
     "aim",
     "compare",
     "load_comparison",
     "load_run",
     "load_scenario",
+    "load_sweep",
     "run",
     "summarise",
+    "sweep",
 ]
 
 _HOMES = {
@@ -39,14 +43,17 @@ _HOMES = {
     "Policy": "simulator.core.backoff",
     "RunResult": "simulator.results",
     "Scenario": "simulator.scenario",
+    "Sweep": "simulator.sweeping",
     "Target": "simulator.target",
     "aim": "simulator.target",
     "compare": "simulator.experiment",
     "load_comparison": "simulator.experiment",
     "load_run": "simulator.run_directory",
     "load_scenario": "simulator.scenario_files",
+    "load_sweep": "simulator.sweeping",
     "run": "simulator.experiment",
     "summarise": "simulator.metrics",
+    "sweep": "simulator.sweeping",
 }
 
 

@@ -5,7 +5,7 @@ Everything here is a plain synchronous call, for scripts, notebooks and the comm
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from importlib import import_module
@@ -25,6 +25,7 @@ from simulator.run_directory import (
     compared_runs,
     fresh_directory,
     load_run,
+    note_command,
     prepare_directory,
     write_json,
 )
@@ -74,6 +75,7 @@ def run(
     target: Target | None = None,
     out: Path | None = None,
     force: bool = False,
+    command: str = "",
     watch: Watcher | None = None,
 ) -> RunResult:
     """Run a scenario once and keep what it recorded.
@@ -86,6 +88,7 @@ def run(
             can reach it.
         out: The run directory; a new one below `herd-runs` unless given.
         force: Replace an earlier run in `out`.
+        command: The command line that asks for it, for the record.
         watch: Told of the progress; unless given, a Jupyter kernel shows a bar.
 
     Raises:
@@ -101,6 +104,7 @@ def run(
         try:
             with jupyter.watching(watch, scenario.name) as watcher:
                 result = conduct(scenario, out=directory, watch=watcher)
+            result = _signed(result, directory, command)
         except (RunFailedError, KeyboardInterrupt):
             _rescue(directory)
             raise
@@ -116,6 +120,7 @@ def compare(
     target: Target | None = None,
     out: Path | None = None,
     force: bool = False,
+    command: str = "",
     watch: Callable[[str], Watcher] | None = None,
 ) -> Comparison:
     """Run the same herd and the same outages under several policies, one after the other.
@@ -132,6 +137,7 @@ def compare(
         out: The directory, which gets a run directory per policy; a new one below `herd-runs`
             unless given.
         force: Replace an earlier comparison in `out`.
+        command: The command line that asks for it, for the record.
         watch: Gives the watcher of the run under a policy, by the policy's label; unless given, a
             Jupyter kernel shows bars.
 
@@ -159,13 +165,22 @@ def compare(
             prepare_directory(out_of_run)
             try:
                 with jupyter.watching(watch and watch(label), label) as watcher:
-                    results[label] = conduct(herd, out=out_of_run, watch=watcher)
+                    result = conduct(herd, out=out_of_run, watch=watcher)
+                results[label] = _signed(result, out_of_run, command)
             except (RunFailedError, KeyboardInterrupt):
                 write_json(directory / COMPARISON, summaries | _rescue(out_of_run))
                 raise
             summaries[label] = _keep_summary(results[label], out_of_run)
             write_json(directory / COMPARISON, summaries)
     return Comparison(directory=directory, results=results, summaries=summaries)
+
+
+def _signed(result: RunResult, directory: Path, command: str) -> RunResult:
+    """A result whose manifest says by which command it was made."""
+    if not command:
+        return result
+    note_command(directory, command)
+    return replace(result, manifest=result.manifest.model_copy(update={"command": command}))
 
 
 def _keep_summary(result: RunResult, directory: Path) -> dict[str, Any]:

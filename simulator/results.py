@@ -208,6 +208,9 @@ class Manifest(BaseModel):
     """Client processes."""
     attempts_recorded: bool = True
     """Is every attempt on record? If not, there were too many: see `rates` and `episodes`."""
+    command: str = ""
+    """The command line that made the run; empty for one that was made in another way. Headers of
+    requests and the query of a URL are not in it."""
     target: str | None = None
     """URL of the server, without its query, if that was not ours."""
     restart_command: str | None = None
@@ -275,6 +278,13 @@ class RunResult:
             raise UnknownNameError("table", name, TABLES)
         columns: Columns = getattr(self, name)
         return columns
+
+    def to_words(self, table: str, column: str) -> list[str]:
+        """A column of codes as the words that they stand for."""
+        (schema,) = (
+            one for one in table_schema(table, self.scenario).columns if one.name == column
+        )
+        return [schema.labels[code] for code in self.table(table)[column].tolist()]
 
     def to_pandas(self, table: str = "attempts") -> "pd.DataFrame":
         """A table as a data frame; codes become categories.

@@ -147,6 +147,12 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
     write_json(directory / MANIFEST, manifest.model_dump(mode="json"))
 
 
+def note_command(directory: Path, command: str) -> None:
+    """Note in the manifest of a finished run by which command line it was made."""
+    manifest = _read_manifest(directory)
+    write_manifest(directory, manifest.model_copy(update={"command": command}))
+
+
 def begin_run(directory: Path, *, manifest: Manifest, scenario: Scenario) -> Path:
     """Write what a run needs in order to load, should it be killed.
 

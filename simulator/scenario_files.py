@@ -28,14 +28,14 @@ def builtin_scenarios() -> dict[str, str]:
 
 
 def load_scenario(
-    source: str | Path = DEFAULT,
+    source: str | Path | Scenario = DEFAULT,
     *,
     changes: Iterable[str] = (),
 ) -> Scenario:
     """Read a scenario from a TOML file or by its built-in name.
 
     Args:
-        source: A path, or a name.
+        source: A path, a name, or a scenario to change.
         changes: `FIELD=VALUE`, with a dotted path as FIELD and VALUE as in TOML; a word needs no
             quotes. A number picks an entry of a list (`outage.0.down_for`); without one, all of
             its entries are meant.
@@ -50,7 +50,9 @@ def load_scenario(
     return parse(data, source=origin)
 
 
-def _read(source: str | Path) -> tuple[dict[str, Any], str]:
+def _read(source: str | Path | Scenario) -> tuple[dict[str, Any], str]:
+    if isinstance(source, Scenario):
+        return tomllib.loads(source.to_toml()), source.name
     builtin = builtin_scenarios()
     if str(source) in builtin:
         return tomllib.loads(builtin[str(source)]), str(source)

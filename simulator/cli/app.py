@@ -7,7 +7,7 @@ Commands raise; only `main` turns herd's errors into lines on stderr and into ex
     0    done
     1    a process of the run died, or a bug
     2    bad input, or this machine cannot do it
-    3    a `--fail-if` or an objective of the scenario was not met
+    3    a `--fail-if` or an objective of the scenario was not met, or a baseline
     4    with `--strict`, the verdict is not "ok"
     130  interrupted, with what was recorded saved
 
@@ -27,11 +27,13 @@ from simulator.cli import (
     calibrate,
     compare,
     doctor,
+    export,
     policies,
     report,
     run,
     scenarios,
     serve,
+    sweep,
 )
 from simulator.errors import InputError, RunFailedError
 
@@ -49,10 +51,12 @@ app = typer.Typer(
 for command in (
     compare.compare,
     run.run,
+    sweep.sweep,
     serve.serve,
     calibrate.calibrate,
     backtest.backtest,
     report.report,
+    export.export,
     policies.policies,
     scenarios.scenarios,
     doctor.doctor,

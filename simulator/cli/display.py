@@ -64,11 +64,11 @@ class Display:
 
         return watch
 
-    def count(self, label: str, done: int, total: int) -> None:
-        """Show that so many of so many steps are done."""
+    def count(self, label: str, done: int, total: int, *, left: str = "") -> None:
+        """Show that so many of so many steps are done, and what is said of those that are left."""
         if not self._bars.task_ids:
             self._bars.add_task(label, total=total, state="")
-        self._bars.update(self._bars.task_ids[0], completed=done, state=f"{done}/{total}")
+        self._bars.update(self._bars.task_ids[0], completed=done, state=f"{done}/{total} {left}")
 
     def __enter__(self) -> Self:
         self._bars.start()

@@ -1,5 +1,6 @@
 """What `herd doctor` and `herd bench` do and print."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import typer
@@ -12,10 +13,21 @@ from simulator.bench.engines import (
     bench_engines,
 )
 from simulator.bench.measure import ACCEPTED, Measurement, bench
+from simulator.bench.model_worker import MODEL
+from simulator.bench.models import (
+    ACCEPTED_BYTES,
+    ACCEPTED_RATE,
+    ACCEPTED_RATIO,
+    SIMPY_SIZE,
+    SIZES,
+    ModelMeasurement,
+    bench_models,
+)
 from simulator.bench.virtual_worker import VIRTUAL
 from simulator.checkup import can_run, examine
 from simulator.cli.display import Display
 from simulator.cli.printing import print_json, print_table
+from simulator.errors import InputError
 from simulator.scenario_files import load_scenario
 
 _CANNOT = 2
@@ -53,16 +65,34 @@ def check_machine(*, as_json: bool) -> None:
         raise typer.Exit(_CANNOT)
 
 
-def run_bench(n_clients: int, *, as_json: bool, quiet: bool) -> None:
-    """Measure, and print what was measured beside what was aimed at."""
+def run_bench(n_clients: int, storms: Sequence[int], *, as_json: bool, quiet: bool) -> None:
+    """Measure, and print what was measured beside what was aimed at.
+
+    Args:
+        n_clients: How many real clients to connect at once.
+        storms: Clients of the storms that the model engine works out.
+        as_json: Print JSON rather than tables.
+        quiet: Show no progress.
+
+    Raises:
+        InputError: A storm of nobody.
+    """
+    if min(storms) <= 0:
+        raise InputError(f"--storm = {min(storms)}: allowed: more than 0")
     with Display(quiet=quiet) as display:
         found = bench(n_clients, told=lambda done, total: display.count("clients", done, total))
         engines = bench_engines(told=lambda done, total: display.count("engines", done, total))
+        models = bench_models(
+            storms,
+            simpy_size=min(SIMPY_SIZE, max(storms)),
+            told=lambda done, total: display.count("storms", done, total),
+        )
     if as_json:
         print_json(
             {
                 "transports": [asdict(measurement) for measurement in found],
                 "engines": [asdict(measurement) for measurement in engines],
+                "models": [asdict(measurement) for measurement in models],
             }
         )
         return
@@ -77,7 +107,15 @@ def run_bench(n_clients: int, *, as_json: bool, quiet: bool) -> None:
     print_table(("engine", "client-s/CPU-s", "aim", "of bare"), map(_engine_cells, engines))
     typer.echo(
         f"\n{N_CLIENTS:,} connected clients with heartbeats on a virtual clock. "
-        "bare is the same pings over Trio's in-memory streams, without WebSocket or records."
+        "bare is the same pings over Trio's in-memory streams, without WebSocket or records.\n"
+    )
+    print_table(
+        ("storm", "clients", "attempts/CPU-s", "aim", "bytes/client", "aim", "of simpy", "aim"),
+        map(_model_cells, models),
+    )
+    typer.echo(
+        "\n30 s without a server under full jitter, worked out by the model engine on one core. "
+        "simpy is the same storm as a program of one process per client."
     )
 
 
@@ -91,6 +129,21 @@ def _cells(measurement: Measurement) -> tuple[str, ...]:
         f"{measurement.kb_per_client:.1f}",
         f"<= {aim.kb_per_client:g}" if aim else "",
         f"{measurement.memory_to_bare:.1f}",
+    )
+
+
+def _model_cells(measurement: ModelMeasurement) -> tuple[str, ...]:
+    n, ratio = measurement.n_clients, measurement.rate_to_simpy
+    is_ours = measurement.subject == MODEL
+    return (
+        measurement.subject,
+        f"{n:,}",
+        f"{measurement.attempts_per_cpu_second:,.0f}",
+        f">= {ACCEPTED_RATE:,.0f}" if is_ours and n == max(SIZES) else "",
+        f"{measurement.bytes_per_client:,.0f}",
+        f"<= {ACCEPTED_BYTES:g}" if is_ours and n == max(SIZES) else "",
+        "" if ratio is None else f"{ratio:.0f}",
+        f">= {ACCEPTED_RATIO:g}" if is_ours and n == SIMPY_SIZE else "",
     )
 
 

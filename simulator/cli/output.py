@@ -11,7 +11,6 @@ from reports.wording import per_second, percent, seconds
 from simulator.cli.checks import Check, outcomes, write_junit
 from simulator.cli.printing import complain
 from simulator.errors import InputError, RunFailedError
-from simulator.results import Manifest
 from simulator.run_directory import MANIFEST
 
 Summary = Mapping[str, Any]
@@ -75,53 +74,16 @@ def _behind_the_handshake(summary: Summary) -> Iterator[tuple[str, str]]:
         yield "healthy connections lost", f"{summary['n_healthy_lost']:,}"
 
 
-def verdict_in_words(summary: Summary, manifest: Manifest) -> str:
-    """Whether the figures can be trusted and, if not, what to change."""
-    limits = manifest.verdict_thresholds
-    is_ours = manifest.target is None
-    if summary["cut_short"]:
-        return f"The verdict on the recorded part is {summary['verdict']}."
-    if manifest.engine == "serve":
-        return _server_verdict(summary, manifest)
-    if summary["verdict"] == "ok":
-        return (
-            f"The verdict is ok: {'clients and server' if is_ours else 'the clients'} kept up with "
-            f"the schedule (99 % within {1000 * limits.ok:,.0f} ms), so the figures show the policy"
-            f"{'.' if is_ours else ' and your server. It rests on the clients alone.'}"
-        )
-    if manifest.n_held_back:
-        return (
-            f"The verdict is {summary['verdict']}: over 1 % was more than "
-            f"{1000 * limits.ok:,.0f} ms late, and the ceiling on connects held "
-            f"{manifest.n_held_back:,} attempts back, so the figures show that ceiling. Try fewer "
-            f"clients, longer delays or a higher --max-connects."
-        )
-    faster = "" if manifest.transport == "wsproto" else ", the faster transport (wsproto)"
-    return (
-        f"The verdict is {summary['verdict']}: over 1 % was more than {1000 * limits.ok:,.0f} ms "
-        f"late, so the figures show this machine's limits, not the policy's. Try fewer clients, "
-        f"longer delays{faster} or a machine with more cores."
+def print_whereabouts(directory: Path, page: str) -> None:
+    """The last line: where everything is.
+
+    Args:
+        directory: Of the run or the comparison.
+        page: The report's file in it.
+    """
+    typer.echo(
+        f"Report in {directory / page}, figures in {directory / 'figures'}, records in {directory}"
     )
-
-
-def _server_verdict(summary: Summary, manifest: Manifest) -> str:
-    """What can be said when only the server's side was watched."""
-    limit = f"{1000 * manifest.verdict_thresholds.ok:,.0f} ms"
-    unseen = (
-        "Attempts that found nobody listening left no trace here, and when clients noticed their "
-        "losses nobody knows: what depends on it is not measured."
-    )
-    if summary["verdict"] == "ok":
-        return f"The verdict is ok: the server kept up (99 % within {limit}). {unseen}"
-    return (
-        f"The verdict is {summary['verdict']}: over 1 % of the handshakes were served more than "
-        f"{limit} late, so the figures show this machine's limits. Try fewer clients. {unseen}"
-    )
-
-
-def print_whereabouts(directory: Path) -> None:
-    """The last line: where everything is."""
-    typer.echo(f"Figures in {directory / 'figures'}, records in {directory}")
 
 
 @contextmanager

@@ -1,13 +1,17 @@
-"""What `run`, `compare` and `report` do once their options are read."""
+"""What `run` and `compare` do once their options are read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import typer
 
-from reports.tables import Summary, comparison_table, conclusion, table_by_policy
+from reports.conclusion import conclusion
+from reports.reading import Summary
+from reports.tables import comparison_table, table_by_policy
+from reports.trust import verdict_in_words
 from simulator import experiment
+from simulator.cli.command_line import command_line
 from simulator.cli.display import Display
 from simulator.cli.options import Asked
 from simulator.cli.output import (
@@ -15,14 +19,13 @@ from simulator.cli.output import (
     main_numbers,
     print_whereabouts,
     settle,
-    verdict_in_words,
 )
 from simulator.cli.printing import complain, print_json, print_pairs, print_table
-from simulator.cli.request import Mistakes, prepare
-from simulator.experiment import Comparison, load_comparison
+from simulator.cli.publishing import HTML, publish_comparison, publish_run
+from simulator.cli.request import prepare
+from simulator.experiment import Comparison
 from simulator.metrics import summarise
 from simulator.results import RunResult
-from simulator.run_directory import COMPARISON, load_run
 from simulator.target import Target
 
 _SIDE_BY_SIDE = 4
@@ -47,9 +50,10 @@ def run(asked: Asked) -> None:
             target=request.target,
             out=request.directory,
             force=asked.force,
+            command=command_line("run", asked),
             watch=display.watcher(label, announce=_cue(request.target)),
         )
-        draw_run(result, request.directory)
+        publish_run(result, request.directory)
     summary = summarise(result)
     if asked.json:
         print_json(summary)
@@ -82,15 +86,16 @@ def compare(asked: Asked) -> None:
             target=request.target,
             out=request.directory,
             force=asked.force,
+            command=command_line("compare", asked),
             watch=partial(display.watcher, announce=_cue(request.target)),
         )
-        _draw_comparison(comparison)
+        publish_comparison(comparison)
     if asked.json:
         print_json(comparison.summaries)
         for label, result in comparison.results.items():
             _complain_of_restarts(result, label)
     else:
-        _print_comparison(comparison)
+        print_comparison(comparison)
     settle(
         request.checks,
         comparison.summaries,
@@ -118,54 +123,18 @@ def _complain_of_restarts(result: RunResult, label: str = "") -> None:
             )
 
 
-def report(directories: Sequence[Path]) -> None:
-    """Draw recorded runs or comparisons again, and show their numbers.
-
-    Raises:
-        InputError: Some cannot be read; the others have been dealt with.
-    """
-    mistakes = Mistakes()
-    for directory in directories:
-        mistakes.caught(partial(_report, directory))
-    mistakes.raise_any()
-
-
-def _report(directory: Path) -> None:
-    if (directory / COMPARISON).is_file():
-        comparison = load_comparison(directory)
-        _draw_comparison(comparison)
-        _print_comparison(comparison)
-    else:
-        result = load_run(directory)
-        draw_run(result, directory)
-        print_run(result, directory)
-
-
-def draw_run(result: RunResult, directory: Path) -> None:
-    """Draw the figures of a run into its directory."""
-    from reports import drawing  # noqa: PLC0415 - matplotlib, which bad input never needs
-
-    drawing.draw_run(result, directory)
-
-
-def _draw_comparison(comparison: Comparison) -> None:
-    from reports.drawing import draw_comparison  # noqa: PLC0415 - likewise
-
-    if comparison.results:
-        draw_comparison(comparison.results, comparison.directory)
-
-
-def print_run(result: RunResult, directory: Path) -> None:
+def print_run(result: RunResult, directory: Path, page: str = HTML) -> None:
     """Show the numbers of a run, what is wrong with it, and where its records are."""
     summary = summarise(result)
     print_pairs(main_numbers(summary))
     typer.echo()
     _print_shortcomings(result)
     typer.echo(verdict_in_words(summary, result.manifest))
-    print_whereabouts(directory)
+    print_whereabouts(directory, page)
 
 
-def _print_comparison(comparison: Comparison) -> None:
+def print_comparison(comparison: Comparison, page: str = HTML) -> None:
+    """Show how policies differ, what is wrong with their runs, and where the records are."""
     if not comparison.results:
         return
     _print_numbers(comparison.summaries)
@@ -173,7 +142,7 @@ def _print_comparison(comparison: Comparison) -> None:
     for label, result in comparison.results.items():
         _print_shortcomings(result, label)
     typer.echo(conclusion(comparison.summaries))
-    print_whereabouts(comparison.directory)
+    print_whereabouts(comparison.directory, page)
 
 
 def _print_numbers(summaries: Mapping[str, Summary]) -> None:

@@ -14,8 +14,9 @@ from simulator.cli.checks import Check, parse_check
 from simulator.cli.options import AskedToServe
 from simulator.cli.output import interruption_told, settle
 from simulator.cli.printing import complain, print_json
+from simulator.cli.publishing import publish_run
 from simulator.cli.request import Mistakes, check_junit, refuse_empty_junit
-from simulator.cli.running import draw_run, print_run
+from simulator.cli.running import print_run
 from simulator.errors import InputError
 from simulator.experiment import new_directory
 from simulator.metrics import summarise
@@ -61,7 +62,7 @@ def serve(asked: AskedToServe) -> None:
             tell=_nobody if asked.json and asked.quiet else tell,
             report=_nobody if asked.quiet or not sys.stderr.isatty() else _on_stderr,
         )
-        draw_run(served.result, directory)
+        publish_run(served.result, directory)
     summary = summarise(served.result)
     if asked.json:
         print_json(summary)

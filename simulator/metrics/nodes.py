@@ -51,7 +51,7 @@ def imbalance(result: RunResult, changes: Changes, members: Mask, at: float) -> 
 
     From 1, where all are equal, to their number, where one holds everything. Only nodes that serve
     at that instant count; NaN when there is none, or no
-    connection, or the server is not ours.
+    connection, or the server is not ours, or of a digest, which names no nodes.
 
     Args:
         result: Any run.
@@ -60,6 +60,8 @@ def imbalance(result: RunResult, changes: Changes, members: Mask, at: float) -> 
         at: Seconds.
     """
     if result.manifest.target is not None:
+        return math.nan
+    if result.digest is not None and result.plan.n_places > 1:  # It does not say where.
         return math.nan
     past = (changes.at < at) & members[changes.client]
     n_places = result.plan.n_places

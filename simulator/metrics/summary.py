@@ -139,8 +139,8 @@ def _floor(scope: Scope) -> float:
     if not scope.recoveries:
         return math.nan
     episodes = scope.episodes.where(scope.episodes.outage >= 0)
-    outage, _ = np.unique(np.stack([episodes.outage, episodes.client]), axis=1)
-    return int(np.bincount(outage).max(initial=0)) / scope.capacity
+    pairs = np.unique(episodes.outage.astype(np.int64) << 32 | episodes.client)
+    return int(np.bincount(pairs >> 32).max(initial=0)) / scope.capacity
 
 
 def _detection_time(scope: Scope, *, share: float) -> float:

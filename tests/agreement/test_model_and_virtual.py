@@ -56,6 +56,35 @@ _SCENARIOS = {
     "few connections allowed": ("restart", "server.max_connections=90"),
     "closed for good": ("restart", "client.close_codes.end=[1012]"),
     "turned away for good": ("restart", "client.statuses.end=[503]", "server.backlog=5"),
+    "three nodes by turns": ("restart", "server.nodes=3"),
+    "three nodes by hash": ("crash", "server.nodes=3", "server.balance=hash"),
+    "one node of three": (
+        "crash",
+        "server.nodes=3",
+        "server.balance=random",
+        "outage.nodes=[1]",
+        "client.policy={growth='constant', base=0.5, jitter='full'}",
+    ),
+    "two nodes of three, found out late": (
+        "crash",
+        "server.nodes=3",
+        "outage.nodes=[0, 2]",
+        "client.policy={growth='constant', base=2.0, jitter='full'}",
+    ),
+    "a service behind three nodes": (
+        "restart",
+        "server.nodes=3",
+        "server.stages=[{name='tls', workers=1, service_time={mean=0.02}, share=0.5}, "
+        "{name='auth', shared=true, workers=1, service_time={mean=0.08}, backlog=12}]",
+        "client.connect_timeout=1.0",
+        "server.retry_after=1",
+    ),
+    "a stage that takes too long": (
+        "crash",
+        "server.service_time.mean=0.02",
+        "server.stages=[{name='auth', workers=1, service_time={mean=0.08}, timeout=1.0}]",
+        "client.connect_timeout=1.5",
+    ),
 }
 
 
@@ -75,18 +104,19 @@ def test_they_agree_on_every_attempt(tmp_path, name):
     until = results["virtual"].manifest.observed_until
     virtual, model = (_attempts(result, until) for result in results.values())
     assert model.keys() == virtual.keys()
-    for attempt, (outcome, ended_at) in virtual.items():
-        assert model[attempt] == (outcome, pytest.approx(ended_at, abs=_ROUNDING)), attempt
+    for attempt, (how, ended_at) in virtual.items():
+        assert model[attempt] == (how, pytest.approx(ended_at, abs=_ROUNDING)), attempt
     losses = [_losses(result, until) for result in results.values()]
     assert losses[1] == pytest.approx(losses[0], abs=_ROUNDING)
 
 
 def _attempts(result, until):
-    """Outcome and end by client, episode and attempt, of those over by then but in the ramp."""
+    """Outcome, node and end by client, episode and attempt; of those over, but in the ramp."""
     table = result.to_pandas()
     table = table[(table["episode"] > 0) & (table["ended_at"] < until)]
     keys = zip(table["client"], table["episode"], table["attempt"], strict=True)
-    return dict(zip(keys, zip(table["outcome"], table["ended_at"], strict=True), strict=True))
+    how = zip(table["outcome"], table["node"], strict=True)
+    return dict(zip(keys, zip(how, table["ended_at"], strict=True), strict=True))
 
 
 def _losses(result, until):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from server_stub.config import ServerConfig, ServiceTime
 from server_stub.outage import Outage
+from server_stub.stages import Stage
 from simulator.core.backoff import Policy
 from simulator.core.cohorts import deal_cohorts
 from simulator.core.outcomes import Outcome
@@ -23,13 +24,15 @@ def connects_after(scenario):
     return np.sort(course.attempts["ended_at"][back] / 1e9) - scenario.windows[0].ends_at
 
 
-def herd(policy, *, n_clients, workers, service_time, down_for=1.0):
+def herd(policy, *, n_clients, workers, service_time, down_for=1.0, **server):
     """Everybody is cut off at 1 s, and nobody is turned away or loses patience."""
     return Scenario(
         n_clients=n_clients,
         horizon=500.0,
         ramp_rate=1e6,
-        server=ServerConfig(workers=workers, backlog=n_clients, service_time=service_time),
+        server=ServerConfig(
+            workers=workers, backlog=n_clients, service_time=service_time, **server
+        ),
         outage=(Outage(kind="crash", starts_at=1.0, down_for=down_for),),
         client=ClientConfig(policy=policy, rtt=_RTT, connect_timeout=None),
     )
@@ -48,6 +51,57 @@ def test_of_a_herd_that_arrives_at_once_the_kth_connects_at_k_over_c(n_clients, 
     position = np.arange(1, n_clients + 1)
     expected = 0.5 + _RTT + 0.1 * np.ceil(position / workers)
     assert connects_after(scenario) == pytest.approx(expected, abs=1e-6)
+
+
+@settings(max_examples=20)
+@given(
+    n_clients=st.integers(1, 200),
+    own=st.sampled_from([0.05, 0.1, 0.2]),
+    behind=st.sampled_from([0.05, 0.1, 0.2]),
+)
+def test_in_a_tandem_the_kth_of_a_batch_passes_the_narrower_stage_k_times(n_clients, own, behind):
+    """Tandem queue of a batch: the k-th connects after s1 + s2 + (k - 1) max(s1, s2)."""
+    scenario = herd(
+        Policy(growth="constant", base=1.5),
+        n_clients=n_clients,
+        workers=1,
+        service_time=ServiceTime(kind="constant", mean=own),
+        stages=(
+            Stage(
+                name="auth",
+                workers=1,
+                service_time=ServiceTime(kind="constant", mean=behind),
+                backlog=n_clients,
+            ),
+        ),
+    )
+    k = np.arange(1, n_clients + 1)
+    expected = 0.5 + _RTT + own + behind + (k - 1) * max(own, behind)
+    assert connects_after(scenario) == pytest.approx(expected, abs=1e-6)
+
+
+def test_nodes_share_the_herd_and_the_service_behind_them_sets_the_pace():
+    """N / C for the narrowest: four nodes of 10 per second each, and 16 per second behind them."""
+    scenario = herd(
+        Policy(growth="constant", base=1.5),
+        n_clients=200,
+        workers=1,
+        service_time=ServiceTime(kind="constant", mean=0.1),
+        nodes=4,
+        stages=(
+            Stage(
+                name="auth",
+                workers=4,
+                service_time=ServiceTime(kind="constant", mean=0.25),
+                backlog=200,
+                shared=True,
+            ),
+        ),
+    )
+    assert scenario.capacity == 16.0
+    last = connects_after(scenario)[-1]
+    print("last connect after", last, "s; floor", 200 / scenario.capacity, "s")
+    assert last == pytest.approx(0.5 + _RTT + 0.1 + 200 / scenario.capacity, abs=1e-6)
 
 
 def test_a_uniform_wave_as_wide_as_the_floor_keeps_the_server_just_busy():

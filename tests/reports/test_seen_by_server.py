@@ -2,11 +2,13 @@
 
 import pytest
 
+from reports.conclusion import conclusion
 from reports.drawing import draw_run
 from reports.figures import plot_raster, plot_storm
-from reports.tables import NOT_MEASURED, comparison_table, conclusion
+from reports.tables import NOT_MEASURED, comparison_table
+from reports.trust import verdict_in_words
 from reports.wording import policy_name
-from simulator.cli.output import main_numbers, verdict_in_words
+from simulator.cli.output import main_numbers
 from simulator.metrics import summarise
 from simulator.server_view import UNSEEN
 

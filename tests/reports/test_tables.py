@@ -2,7 +2,8 @@
 
 import pytest
 
-from reports.tables import comparison_table, conclusion, table_by_policy
+from reports.conclusion import conclusion
+from reports.tables import comparison_rows, comparison_table, marks, table_by_policy
 from reports.wording import listed, per_second, percent, seconds, times
 from simulator.metrics import summarise
 
@@ -92,6 +93,32 @@ class TestComparisonTable:
         """Every metric it shows is in a real summary."""
         table = comparison_table({"fixed": summarise(lockstep(outage=outage))})
         assert all(len(row) == 2 and all(row) for row in table.rows)
+
+
+class TestMarks:
+    """`marks`."""
+
+    def marked(self, **summaries):
+        """The marks of each row that has any."""
+        return {
+            row.metric: found
+            for row in comparison_rows(summaries)
+            if any(found := marks(row, summaries))
+        }
+
+    def test_equals_share_a_mark(self):
+        """Where all are alike there is none."""
+        found = self.marked(a=QUICK, b=QUICK, c=SLOW)
+        assert found["time_to_recovery_p95"] == ("best", "best", "worst")
+        assert "amplification" not in found
+        assert "verdict" not in found
+
+    def test_who_does_not_recover_is_best_at_nothing(self):
+        """However easy on the server."""
+        gentle = {**NEVER, "peak_arrival_rate_up_1s": 1.0}
+        found = self.marked(a=QUICK, b=SLOW, c=gentle)
+        assert found["peak_arrival_rate_up_1s"] == ("best", "worst", "")
+        assert found["recovered_share"] == ("best", "best", "worst")
 
 
 class TestTableByPolicy:

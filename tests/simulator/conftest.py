@@ -264,3 +264,14 @@ def foreign_server():
     yield make
     for server in servers:
         server.end()
+
+
+@pytest.fixture
+def recovered(herd):
+    """A run of 3 clients that were all back a second after the outage."""
+    run = herd(3, horizon=30.0).outage(1.0, 2.0)
+    for client in range(3):
+        run.loses(client, 1.0).tries(client, 3.0)
+    for at in range(30):
+        run.interval(float(at), arrivals=1, completed=1)
+    return run.result()

@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.engines.model.instants import NEVER, Instants
+from simulator.engines.model.keys import Clients
 
-Clients = NDArray[np.integer]
-"""Numbers of clients."""
+_Piece = tuple[Clients, Instants]
+_NOBODY: Clients = np.empty(0, dtype=np.uint32)
 
 
 class Agenda:
-    """Arrivals to come, in buckets of time; only the bucket that is due is kept sorted."""
+    """Arrivals to come, in buckets of time; only what is handed out is put in order."""
 
     def __init__(self, width: int) -> None:
         """Nobody is expected.
@@ -22,13 +23,13 @@ class Agenda:
             width: Nanoseconds per bucket.
         """
         self._width = width
-        self._buckets: dict[int, list[tuple[Clients, Instants]]] = defaultdict(list)
+        self._buckets: dict[int, list[_Piece]] = defaultdict(list)
         self._ahead: list[int] = []
         """Numbers of the buckets that are not opened yet, as a heap."""
         self._ends_at = -NEVER
         """End of the bucket that is open."""
-        self._clients: Clients = np.empty(0, dtype=np.uint32)
-        self._arrives_at: Instants = np.empty(0, dtype=np.int64)
+        self._open: list[_Piece] = []
+        """What is in it, in no order; none of them empty."""
 
     def add(self, clients: Clients, arrives_at: Instants) -> None:
         """Expect clients, none of them before what was handed out already.
@@ -39,10 +40,7 @@ class Agenda:
         """
         soon = arrives_at < self._ends_at
         if soon.any():
-            self._open(
-                np.concatenate([self._clients, clients[soon]]),
-                np.concatenate([self._arrives_at, arrives_at[soon]]),
-            )
+            self._open.append((clients[soon].astype(np.uint32), arrives_at[soon]))
             clients, arrives_at = clients[~soon], arrives_at[~soon]
         if not clients.size:
             return
@@ -61,36 +59,47 @@ class Agenda:
 
     def next_at(self) -> int:
         """When the next client arrives; NEVER if none is expected."""
-        while not self._clients.size and self._ahead:
+        while not self._open and self._ahead:
             number = heapq.heappop(self._ahead)
-            clients, arrives_at = zip(*self._buckets.pop(number), strict=True)
             self._ends_at = (number + 1) * self._width
-            self._open(np.concatenate(clients), np.concatenate(arrives_at))
-        return int(self._arrives_at[0]) if self._clients.size else NEVER
+            self._open = self._buckets.pop(number)
+        return min((int(arrives_at.min()) for _, arrives_at in self._open), default=NEVER)
 
     def n_until(self, instant: int) -> int:
         """How many arrive before an instant, of those in the open bucket."""
-        return int(np.searchsorted(self._arrives_at, instant, side="left"))
+        return sum(int(np.count_nonzero(arrives_at < instant)) for _, arrives_at in self._open)
+
+    def until(self, instant: int) -> Clients:
+        """Those of the open bucket who arrive before an instant, in no order."""
+        found = [clients[arrives_at < instant] for clients, arrives_at in self._open]
+        return np.concatenate([_NOBODY, *found])
 
     def take(self, until: int) -> tuple[Clients, Instants]:
         """Those of the open bucket who arrive before an instant, by instant and then by number."""
-        n = self.n_until(until)
-        taken = self._clients[:n], self._arrives_at[:n]
-        self._clients, self._arrives_at = self._clients[n:], self._arrives_at[n:]
-        return taken
+        if not self._open:
+            return _NOBODY, np.empty(0, dtype=np.int64)
+        clients, arrives_at = map(np.concatenate, zip(*self._open, strict=True))
+        soon = arrives_at < until
+        if soon.all():
+            self._open = []
+        else:
+            self._open = [(clients[~soon], arrives_at[~soon])]
+            clients, arrives_at = clients[soon], arrives_at[soon]
+        return _in_order(clients, arrives_at)
 
-    @property
-    def ends_at(self) -> int:
-        """End of the open bucket."""
-        return self._ends_at
+    def rest(self) -> Clients:
+        """Everybody who is still expected."""
+        pieces = [self._open, *self._buckets.values()]
+        return np.concatenate([_NOBODY, *(clients for piece in pieces for clients, _ in piece)])
 
-    def _open(self, clients: Clients, arrives_at: Instants) -> None:
-        order = np.argsort(arrives_at)
+
+def _in_order(clients: Clients, arrives_at: Instants) -> tuple[Clients, Instants]:
+    order = np.argsort(arrives_at)
+    clients, arrives_at = clients[order], arrives_at[order]
+    if (arrives_at[1:] == arrives_at[:-1]).any():
+        order = np.lexsort((clients, arrives_at))
         clients, arrives_at = clients[order], arrives_at[order]
-        if (np.diff(arrives_at) == 0).any():
-            order = np.lexsort((clients, arrives_at))
-            clients, arrives_at = clients[order], arrives_at[order]
-        self._clients, self._arrives_at = clients, arrives_at
+    return clients, arrives_at
 
 
 def _sorting(numbers: NDArray[np.int64]) -> NDArray[np.intp]:

@@ -21,11 +21,14 @@ ABNORMAL_CLOSURE = 1006
 """Stands for a close without a close frame."""
 TURNED_AWAY = {
     reason: turned_away_by(reason)
-    for reason in (Reason.BACKLOG, Reason.MAX_CONNECTIONS, Reason.OUTAGE)
+    for reason in (Reason.BACKLOG, Reason.MAX_CONNECTIONS, Reason.STAGE, Reason.OUTAGE)
 }
 """Why an arrival can be turned away here, and what the tables call that."""
 COUNTED = ("arrivals", "admitted", "completed", "wasted", "rejected", *TURNED_AWAY.values())
 LEVELS = ("connected", "backlog", "busy_workers")
+
+Series = NDArray[np.integer]
+"""Something per interval from t = 0 on, shape (n_intervals,); of several nodes a row for each."""
 
 
 class Ended(NamedTuple):
@@ -171,10 +174,16 @@ class Course:
     """In no particular order."""
     losses: Table
     give_ups: Table
-    counts: Mapping[str, NDArray[np.int64]]
-    """By what was counted, per interval from t = 0 on; all of one length."""
-    levels: Mapping[str, NDArray[np.int64]]
+    counts: Mapping[str, Series]
+    """By what was counted; all of one shape."""
+    levels: Mapping[str, Series]
     """The most in each interval."""
+    stages: Mapping[int, Mapping[str, Series]] = field(default_factory=dict)
+    """What the `stages` table says of each, the nodes' own workers (0) included; nanoseconds for
+    seconds. Empty when there are no stages."""
+    together: bool = False
+    """Is the one row of a series about all nodes, rather than about the only one? Then it counts
+    what all of them did, and its levels are those of the node at which they were highest."""
     digest: CourseDigest | None = None
     """In place of attempts that were not kept."""
 

@@ -12,10 +12,10 @@ from simulator.core.backoff.timing import counts_from_start, next_waits
 from simulator.core.close_codes import Kind, disposition
 from simulator.core.outcomes import Outcome
 from simulator.core.statuses import UNAVAILABLE
-from simulator.engines.model.agenda import Clients
 from simulator.engines.model.book import Book
 from simulator.engines.model.course import Break, Ended, ramp_connects
 from simulator.engines.model.instants import NEVER, Instants, all_in_ns, in_ns
+from simulator.engines.model.keys import Clients, Keys
 from simulator.scenario import Cohort, Scenario
 
 
@@ -48,6 +48,8 @@ class Herd:
         self._attempt = np.zeros(n, dtype=np.uint32)
         self._step = np.zeros(n, dtype=np.uint32)
         policies = [cohort.policy for cohort in scenario.cohorts]
+        self._node = np.zeros(n if scenario.server.nodes > 1 else 0, dtype=np.uint16)
+        """Where the connection is, or where the attempt went."""
         # What only some policies look at takes no room under the others.
         self._previous_delay = np.zeros(n if any(map(_looks_back, policies)) else 0)
         self._lost_at = _instants(n if any(map(_suspends, policies)) else 0)
@@ -71,6 +73,11 @@ class Herd:
         if any(map(_cuts_attempts_short, (cohort.policy for cohort in self._cohorts))):
             return 0
         return int(np.minimum(self._timeouts - self._rtts, NEVER).min())
+
+    @property
+    def connected_since(self) -> Instants:
+        """When each got its connection; of all, at first."""
+        return self._at
 
     def connected_before(self, clients: Clients, instant: int) -> Clients:
         """Those who are connected just before an instant."""
@@ -124,11 +131,26 @@ class Herd:
         )
         return all_in_ns(waits)
 
-    def keys_of(self, clients: Clients) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
+    def keys_of(self, clients: Clients) -> Keys:
         """The episode and the attempt that each is in."""
-        return self._episode[clients], self._attempt[clients]
+        return Keys(clients, self._episode[clients], self._attempt[clients])
+
+    def nodes_of(self, clients: Clients) -> NDArray[np.uint16]:
+        """Where each is connected, or where its attempt went."""
+        return (
+            self._node[clients] if self._node.size else np.broadcast_to(np.uint16(0), clients.shape)
+        )
 
     # What happens to them
+
+    def send_to(self, clients: Clients, nodes: NDArray[np.uint16]) -> None:
+        """A balancer has dealt their attempts."""
+        if self._node.size:
+            self._node[clients] = nodes
+
+    def cut_off(self, clients: Clients, at: int) -> None:
+        """The observation ends while their attempts are under way."""
+        self._ended(clients, np.full(clients.size, at), Outcome.CANCELLED)
 
     def open(self, clients: Clients, at: Instants) -> None:
         """They get their connections."""
@@ -176,7 +198,7 @@ class Herd:
         self._episode[clients] += 1
         self._attempt[clients] = 0
         self._outage[clients] = broken.outage
-        self._book.losses(clients, self._episode[clients], at, broken)
+        self._book.losses(clients, self._episode[clients], at, broken, self.nodes_of(clients))
         if self._lost_at.size:
             self._lost_at[clients] = at
         for cohort, some in self._by_cohort(clients):
@@ -191,7 +213,8 @@ class Herd:
             return
         not_before = at + in_ns(verdict.at_least)
         if verdict.kind is Kind.AT_ONCE:
-            self._dial_at(clients, np.maximum(at, not_before))
+            attempt = self._attempt[clients] + np.uint32(1)
+            self._dial_at(clients, attempt, np.maximum(at, not_before))
             return
         policy = cohort.policy
         if policy.reset_after is not None:
@@ -203,8 +226,8 @@ class Herd:
         self._at[clients] = NEVER
         self._book.give_ups(clients, at)
 
-    def _dial_at(self, clients: Clients, due_at: Instants) -> None:
-        self._attempt[clients] += np.uint32(1)
+    def _dial_at(self, clients: Clients, attempt: NDArray[np.uint32], due_at: Instants) -> None:
+        self._attempt[clients] = attempt
         self._at[clients] = np.where(due_at < self._horizon, due_at, NEVER)
 
     def _reset_counter(self, clients: Clients) -> None:
@@ -213,22 +236,23 @@ class Herd:
             self._previous_delay[clients] = 0.0
 
     def _ended(self, clients: Clients, at: Instants, outcome: Outcome) -> None:
-        episode, attempt = self.keys_of(clients)
-        ended = Ended(clients, episode, attempt, self._at[clients], at, outcome)
+        ended = Ended(*self.keys_of(clients), self._at[clients], at, outcome)
+        if outcome is Outcome.CONNECTED:
+            self._book.connects(self.nodes_of(clients), at)
         self._book.attempts(ended, outcome, self._outage[clients])
 
     def _back_off(self, policy: Policy, clients: Clients, wait: "_Wait") -> None:
         """Decide when each tries again, if it does."""
         step = self._step[clients] + np.uint32(1)
-        self._step[clients] = step
         if policy.max_attempts is not None:
             stays = step <= policy.max_attempts
             self._give_up(clients[~stays], wait.now[~stays])
             clients, step, wait = clients[stays], step[stays], wait.only(stays)
+        attempt = self._attempt[clients] + np.uint32(1)
         steps, waits = next_waits(
             policy,
             step,
-            self._draws(clients, self._attempt[clients] + np.uint32(1)),
+            self._draws(clients, attempt),
             self._previous_of(clients),
             own=self._own(policy, clients),
             downtime=self._downtime(clients, wait.counted_from),
@@ -239,7 +263,7 @@ class Herd:
             self._previous_delay[clients] = waits
         counted_from = wait.now if policy.count_from == "remainder" else wait.counted_from
         due_at = counted_from + all_in_ns(waits)
-        self._dial_at(clients, np.maximum(due_at, np.maximum(wait.not_before, wait.now)))
+        self._dial_at(clients, attempt, np.maximum(due_at, wait.not_before))
 
     # What policies look at
 
@@ -283,6 +307,7 @@ class _Wait(NamedTuple):
     """Start of what took time: the last attempt, or the one that had led to the connection."""
     counted_from: Instants
     not_before: Instants
+    """Not before `now`."""
 
     def only(self, some: NDArray[np.bool_]) -> "_Wait":
         """Of some."""
@@ -307,9 +332,3 @@ def _instants(n: int) -> Instants:
 
 def _patience(cohort: Cohort) -> int:
     return NEVER if cohort.connect_timeout is None else in_ns(cohort.connect_timeout)
-
-
-def in_blocks(n_clients: int, size: int = 32_768) -> Iterator[Clients]:
-    """All clients, some at a time, so that what is computed on the way stays small and close."""
-    for first in range(0, n_clients, size):
-        yield np.arange(first, min(first + size, n_clients), dtype=np.uint32)

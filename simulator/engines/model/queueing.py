@@ -8,7 +8,8 @@ so does the instant at which it starts. What is left is to say so for many jobs 
   started. So among the next arrivals, as long as no more than `backlog` of them are admitted, room
   depends on jobs whose start is known already.
 - *One worker.* Departures are cumulative sums and cumulative maxima of arrivals and services.
-- *Many workers.* Which of them is next depends on every job before: a heap of instants, job by job.
+- *Some workers.* Which is next depends on every job before: a heap of instants, job by job.
+- *Many workers.* Most jobs that begin within a short time depend on none of each other.
 """
 
 import heapq
@@ -22,6 +23,10 @@ from simulator.engines.model.instants import Instants
 
 _FEW_PLACES = 32
 """A backlog below which judging a block at a time is no faster than job by job."""
+_MANY_WORKERS = 256
+"""From so many on, jobs are served some at a time rather than one by one."""
+_SHIFTS = 4
+"""The fourth part of the workers gets jobs at a time: most of these end after all have begun."""
 
 _NOBODY: Instants = np.empty(0, dtype=np.int64)
 
@@ -38,6 +43,10 @@ class Served(NamedTuple):
     """How many wait just after each arrival."""
     busy: NDArray[np.int64]
     """How many workers are busy just after a job's start; of no meaning for those turned away."""
+
+    def only(self, some: NDArray[np.bool_]) -> "Served":
+        """Of some."""
+        return Served._make(column[some] for column in self)
 
 
 class _Line:
@@ -99,10 +108,20 @@ class Fifo:
 
     def clear(self) -> None:
         """Send everybody away."""
-        self._free = np.full(self._workers, np.iinfo(np.int64).min, dtype=np.int64)
+        self.free = np.full(self._workers, np.iinfo(np.int64).min, dtype=np.int64)
         """When each worker becomes free, sorted."""
         self._unstarted = _Line()
         """When those who wait will start."""
+
+    def passed(self, free: Instants, *, until: int) -> None:
+        """Jobs have arrived of which none had to wait.
+
+        Args:
+            free: When each worker becomes free after that, sorted.
+            until: When the last of them arrived.
+        """
+        self.free = free
+        self._unstarted.drop_until(until)
 
     @property
     def n_places(self) -> int:
@@ -128,7 +147,7 @@ class Fifo:
 
     def shift(self, since: int, by: int) -> None:
         """Stop every worker for a while: what was due after `since` is due that much later."""
-        self._free[self._free > since] += by
+        self.free[self.free > since] += by
         self._unstarted.shift(by)
 
     # Many at a time
@@ -174,9 +193,11 @@ class Fifo:
         self, arrives_at: Instants, takes: Instants
     ) -> tuple[Instants, Instants, NDArray[np.int64]]:
         """When admitted jobs start and depart, and how many workers are busy at their starts."""
-        free_before = self._free
+        free_before = self.free
         if self._workers == 1:
             departs_at = self._serve_alone(arrives_at, takes)
+        elif self._workers >= _MANY_WORKERS:
+            departs_at = self._serve_in_shifts(arrives_at, takes)
         else:
             departs_at = self._serve_together(arrives_at, takes)
         starts_at = departs_at - takes
@@ -188,13 +209,13 @@ class Fifo:
     def _serve_alone(self, arrives_at: Instants, takes: Instants) -> Instants:
         spent = np.cumsum(takes)
         idle_until = np.maximum.accumulate(arrives_at - (spent - takes))
-        departs_at: Instants = spent + np.maximum(idle_until, self._free[0])
-        self._free = departs_at[-1:] if departs_at.size else self._free
+        departs_at: Instants = spent + np.maximum(idle_until, self.free[0])
+        self.free = departs_at[-1:] if departs_at.size else self.free
         return departs_at
 
     def _serve_together(self, arrives_at: Instants, takes: Instants) -> Instants:
         """Each job takes the next worker to become free: a heap of them, one job after another."""
-        free = self._free.tolist()
+        free = self.free.tolist()
         departs: list[int] = []
         depart, replace = departs.append, heapq.heapreplace
         for arrived, length in zip(arrives_at.tolist(), takes.tolist(), strict=True):
@@ -202,14 +223,39 @@ class Fifo:
             departs_at = (arrived if arrived > free_at else free_at) + length
             replace(free, departs_at)
             depart(departs_at)
-        self._free = np.sort(np.array(free, dtype=np.int64))
+        self.free = np.sort(np.array(free, dtype=np.int64))
         return np.array(departs, dtype=np.int64)
+
+    def _serve_in_shifts(self, arrives_at: Instants, takes: Instants) -> Instants:
+        """The same for many workers, for some of which there are jobs at a time.
+
+        The k-th job takes the k-th worker to become free, be it of those who are busy before or of
+        those whom these jobs keep busy. Without the latter it would start no earlier; what they
+        bring forward is found by going through all jobs again until nothing changes. That is the
+        only answer there is: a job ends after it has started, so those behind it do not matter.
+        """
+        departs_at = np.empty_like(takes)
+        for first in range(0, takes.size, self._workers // _SHIFTS):
+            some = slice(first, first + self._workers // _SHIFTS)
+            arrives, lengths = arrives_at[some], takes[some]
+            busy_until = self.free[: lengths.size]
+            free_at = busy_until
+            while True:
+                departs = np.maximum(arrives, free_at) + lengths
+                again = departs[departs < busy_until[-1]]
+                sooner = np.sort(np.concatenate([busy_until, again]), kind="stable")[: lengths.size]
+                if (sooner == free_at).all():
+                    break
+                free_at = sooner
+            departs_at[some] = departs
+            self.free = np.sort(np.concatenate([self.free, departs]), kind="stable")[lengths.size :]
+        return departs_at
 
     # One at a time
 
     def _one_by_one(self, arrives_at: Instants, takes: Instants) -> Served:
         """The same for few workers or few places."""
-        free = self._free.tolist()
+        free = self.free.tolist()
         unstarted = self._unstarted.take()
         starts, departs, waits, busies, admitted = [], [], [], [], []
         passed = 0
@@ -233,7 +279,7 @@ class Fifo:
                 busies.append(sum(instant > start for instant in free))
                 admitted.append(True)
             waits.append(n_waiting)
-        self._free = np.sort(np.array(free, dtype=np.int64))
+        self.free = np.sort(np.array(free, dtype=np.int64))
         self._unstarted.extend(np.array(unstarted[passed:], dtype=np.int64))
         return Served(
             admitted=np.array(admitted, dtype=np.bool_),

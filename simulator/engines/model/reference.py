@@ -393,9 +393,8 @@ class Reference:
             if not dial.has_left:
                 self._fail(dial, Outcome.RESET)
         for dial in at_the_desk:
-            if graceful:
-                self._book.count(self._now, TURNED_AWAY[Reason.OUTAGE])
             if not dial.has_left and graceful:
+                self._book.count(self._now, TURNED_AWAY[Reason.OUTAGE])
                 self._fail(dial, Outcome.REJECTED)
             elif not dial.has_left:
                 self._fail(dial, Outcome.RESET)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from server_stub.outage import OutageKind
 from server_stub.problems import Problem
+from server_stub.stages import Stage
 from server_stub.work import Load, WorkConfig
 from simulator.errors import ScenarioError
 from simulator.scenario import Scenario
@@ -61,14 +62,13 @@ def _of_the_server(scenario: Scenario) -> Iterator[Problem]:
     server = scenario.server
     if scenario.deploy:
         yield _refused("deploy", "a table", "none")
-    if server.stages:
-        yield _refused("server.stages", "set", "none")
     if server.work != WorkConfig():
         yield _refused("server.work", "set", "nothing")
     if scenario.load != Load():
         yield _refused("load", "set", "none")
-    if server.nodes > 1:
-        yield _refused("server.nodes", f"{server.nodes}", "1")
+    if (server.nodes > 1 or server.stages) and (reason := needs_reference(scenario)):
+        place = "server.nodes" if server.nodes > 1 else "server.stages"
+        yield _refused(place, "set", f"none with {reason}")
     if server.order != "fifo":
         yield _refused("server.order", repr(server.order), "'fifo'")
     advice = server.retry_after
@@ -96,19 +96,40 @@ def _refused(place: str, value: str, allowed: str) -> Problem:
 
 def needs_reference(scenario: Scenario) -> str | None:
     """What of a scenario the arrays cannot express; None if there is nothing."""
+    return next(_beyond_arrays(scenario), None)
+
+
+def _beyond_arrays(scenario: Scenario) -> Iterator[str]:
     server = scenario.server
     if server.abandoned == "skip":
-        return "server.abandoned = 'skip'"
+        yield "server.abandoned = 'skip'"
     if server.overflow == "drop":
-        return "server.overflow = 'drop'"
+        yield "server.overflow = 'drop'"
     if server.max_connections is not None:
-        return "server.max_connections"
+        yield "server.max_connections"
+    if server.nodes > 1 and server.balance == "least_connections":
+        yield "server.balance = 'least_connections'"
+    for index, stage in enumerate(server.stages):
+        if trouble := _of_a_stage(stage):
+            yield f"server.stages.{index}.{trouble}"
     for window in scenario.windows:
         if window.kind not in (OutageKind.GRACEFUL, OutageKind.CRASH):
-            return f"an outage of kind = {window.kind.value!r}"
+            yield f"an outage of kind = {window.kind.value!r}"
         if not window.refuse:
-            return "an outage with refuse = false"
-    return None
+            yield "an outage with refuse = false"
+
+
+def _of_a_stage(stage: Stage) -> str | None:
+    """What of a stage the arrays cannot express."""
+    if stage.when != "before":
+        return f"when = {stage.when!r}"
+    if stage.order != "fifo":
+        return f"order = {stage.order!r}"
+    if stage.abandoned == "skip":
+        return "abandoned = 'skip'"
+    if stage.per_connect > 1:
+        return f"per_connect = {stage.per_connect}"
+    return "cold" if stage.cold is not None else None
 
 
 def notes(scenario: Scenario) -> Iterator[str]:

@@ -1,16 +1,27 @@
 """From a course in nanoseconds to the tables of a result in seconds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server_stub.outage import OutageKind
-from server_stub.tables import OUTAGES, SERVER, SERVICES, Columns
+from server_stub.stages import Stage
+from server_stub.tables import NO_NODE, OUTAGES, SERVER, SERVICES, STAGES, Columns
 from simulator.core.outcomes import Cause
-from simulator.engines.model.course import INTERVAL_NS, Course, CourseDigest, RateKey, Table
+from simulator.engines.model.course import (
+    INTERVAL_NS,
+    Course,
+    CourseDigest,
+    RateKey,
+    Series,
+    Table,
+)
+from simulator.engines.model.dealing import Nodes
 from simulator.engines.model.instants import in_seconds
+from simulator.engines.model.node_numbers import node_numbers
+from simulator.engines.model.schedule import nodes_hit
 from simulator.keys import episode_keys, find
 from simulator.results import (
     ATTEMPTS,
@@ -38,7 +49,8 @@ def result_of(
         scenario: What was run.
         cohort_of: Index of each client's cohort, shape (n_clients,).
     """
-    disconnects = _disconnects(course, scenario)
+    held_by, went_to = node_numbers(scenario, course, cohort_of)
+    disconnects = _disconnects(course, scenario, held_by)
     digest = None
     if course.digest is not None:
         digest = _digest(course, course.digest, scenario, cohort_of)
@@ -46,11 +58,12 @@ def result_of(
     return RunResult(
         manifest=manifest.model_copy(update={"attempts_recorded": digest is None}),
         scenario=scenario,
-        attempts=_attempts(course, disconnects, cohort_of),
+        attempts=_attempts(course, disconnects, cohort_of, went_to),
         disconnects=disconnects,
         clients=_clients(course, cohort_of),
         outages=_outages(scenario),
         server=_server(course),
+        stages=_stages(course, scenario.server.stages),
         services=SERVICES.empty(),
         digest=digest,
     )
@@ -98,14 +111,14 @@ def _keys(columns: Table) -> NDArray[np.uint64]:
     return episode_keys({name: columns[name].astype("u4") for name in ("client", "episode")})
 
 
-def _disconnects(course: Course, scenario: Scenario) -> Columns:
+def _disconnects(course: Course, scenario: Scenario, node: Nodes) -> Columns:
     columns = course.losses
     table: dict[str, NDArray[Any]] = {
         **columns,
         "broke_at": in_seconds(columns["broke_at"]),
         "noticed_at": in_seconds(columns["noticed_at"]),
         "cause": _causes(scenario)[columns["outage"]],
-        "node": np.zeros(columns["client"].size, dtype=np.uint16),
+        "node": node,
     }
     return as_table(DISCONNECTS, _sorted(table, "noticed_at", "client"))
 
@@ -118,7 +131,9 @@ def _causes(scenario: Scenario) -> NDArray[np.uint8]:
     return causes
 
 
-def _attempts(course: Course, disconnects: Columns, cohort_of: NDArray[np.uint16]) -> Columns:
+def _attempts(
+    course: Course, disconnects: Columns, cohort_of: NDArray[np.uint16], node: Nodes
+) -> Columns:
     columns = course.attempts
     started_at = in_seconds(columns["due_at"])
     row = find(_keys(columns), episode_keys(disconnects))
@@ -126,7 +141,7 @@ def _attempts(course: Course, disconnects: Columns, cohort_of: NDArray[np.uint16
         **columns,
         "cohort": cohort_of[columns["client"]],
         "outage": disconnects["outage"][row],
-        "node": np.zeros(started_at.size, dtype=np.uint16),
+        "node": node,
         "due_at": started_at,
         "started_at": started_at,
         "ended_at": in_seconds(columns["ended_at"]),
@@ -146,28 +161,59 @@ def _clients(course: Course, cohort_of: NDArray[np.uint16]) -> Columns:
 def _outages(scenario: Scenario) -> Columns:
     end = scenario.horizon + scenario.grace
     kinds = list(OutageKind)
-    windows = [window for window in scenario.windows if window.starts_at <= end]
-    return as_table(
-        OUTAGES,
-        {
-            "outage": np.array([window.index for window in windows], dtype=np.int16),
-            "kind": np.array([kinds.index(window.kind) for window in windows], dtype=np.uint8),
-            "node": np.zeros(len(windows), dtype=np.uint16),
-            "starts_at": np.array([window.starts_at for window in windows]),
-            "ends_at": np.array(
-                [window.ends_at if window.ends_at <= end else np.inf for window in windows]
-            ),
-        },
-    )
+    rows = [
+        (window.index, kinds.index(window.kind), node, window.starts_at, window.ends_at)
+        for window in scenario.windows
+        if window.starts_at <= end
+        for node in ([0] if window.kind.is_on_the_way else nodes_hit(window, scenario.server.nodes))
+    ]
+    columns = np.array(rows, dtype=np.float64).reshape(-1, 5).T
+    table = dict(zip(("outage", "kind", "node", "starts_at", "ends_at"), columns, strict=True))
+    table["ends_at"] = np.where(table["ends_at"] <= end, table["ends_at"], np.inf)
+    return as_table(OUTAGES, table)
 
 
 def _server(course: Course) -> Columns:
     series = {**course.counts, **course.levels}
-    n = max(values.size for values in series.values())
-    at = np.arange(n) * (INTERVAL_NS / 1e9)
-    nobody = np.zeros(n, dtype=np.uint32)
+    grid = _grid(next(iter(series.values())), together=course.together)
+    nobody = np.zeros(grid["at"].size, dtype=np.uint32)
     never = {column.name: nobody for column in SERVER.columns}  # What the model does not have.
-    return as_table(SERVER, {**never, "at": at, "dropped": np.full(n, np.nan), **series})
+    unseen = np.full(nobody.size, np.nan)
+    found = {name: _by_interval(values) for name, values in series.items()}
+    return as_table(SERVER, {**never, **grid, "dropped": unseen, **found})
+
+
+def _stages(course: Course, stages: Sequence[Stage]) -> Columns:
+    is_shared = [stage.shared for stage in stages]
+    parts: list[dict[str, NDArray[Any]]] = []
+    for number, series in course.stages.items():
+        together = course.together and not (number and is_shared[number - 1])
+        grid = _grid(series["arrivals"], together=together)
+        columns = {name: _by_interval(values) for name, values in series.items()}
+        columns["waited"] = columns["waited"] / 1e9
+        stage = np.full(grid["at"].size, number)
+        parts.append({**grid, "stage": stage, **columns})
+    if not parts:
+        return STAGES.empty()
+    table = {
+        column.name: np.concatenate([part[column.name] for part in parts])
+        for column in STAGES.columns
+    }
+    return as_table(STAGES, _sorted(table, "at", "stage"))
+
+
+def _grid(series: Series, *, together: bool) -> dict[str, NDArray[Any]]:
+    """The interval and the node of each row, interval by interval."""
+    rows = np.atleast_2d(series)
+    nodes = np.arange(rows.shape[0], dtype=np.uint16)
+    at = np.arange(rows.shape[1]) * (INTERVAL_NS / 1e9)
+    if together:
+        nodes[:] = NO_NODE
+    return {"at": np.repeat(at, nodes.size), "node": np.tile(nodes, at.size)}
+
+
+def _by_interval(series: Series) -> NDArray[Any]:
+    return np.atleast_2d(series).T.ravel()
 
 
 def _sorted(table: Mapping[str, NDArray[Any]], first: str, then: str) -> Columns:

@@ -30,7 +30,9 @@ def test_doctor_refers_to_what_is_missing(cli, monkeypatch):
 
 def test_bench(herd_process):
     """Every transport is measured beside the bare socket."""
-    done = herd_process("bench", "--clients", "40", "--json", "--quiet")
+    done = herd_process(
+        "bench", "--clients", "40", "--storm", "200", "--storm", "400", "--json", "--quiet"
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     rows = {row["client"]: row for row in found["transports"]}
@@ -40,6 +42,19 @@ def test_bench(herd_process):
     engines = {row["engine"]: row for row in found["engines"]}
     assert engines["bare"]["rate_to_bare"] == 1.0
     assert engines["virtual"]["client_seconds_per_cpu_second"] > 0
+    storms = [(row["subject"], row["n_clients"]) for row in found["models"]]
+    assert storms == [("model", 200), ("model", 400), ("simpy", 400)]
+    for row in found["models"]:
+        assert 7 < row["attempts_per_client"] < 11
+        assert row["attempts_per_cpu_second"] > 0
+    assert found["models"][-1]["rate_to_simpy"] == 1.0
+
+
+def test_bench_refuses_a_storm_of_nobody(cli):
+    """In one line, before anything is measured."""
+    done = cli("bench", "--storm", "0")
+    assert done.returncode == 2
+    assert "storm = 0" in done.stderr
 
 
 @pytest.mark.parametrize("clients", ["0", "10000000"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulator.cli.output import verdict_in_words
+from reports.trust import verdict_in_words
 from simulator.cli.printing import print_table
 from simulator.results import Manifest, Thresholds
 

@@ -19,7 +19,7 @@ def test_live_run(herd_process, in_tmp, tiny):
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["clients", "50"]
     assert any(line.startswith("The verdict is ") for line in lines)
-    assert lines[-1] == "Figures in out/figures, records in out"
+    assert lines[-1] == "Report in out/report.html, figures in out/figures, records in out"
     result = load_run(in_tmp / "out")
     assert result.scenario.seed == 7
     assert result.scenario.client.policy.name == "fixed"
@@ -37,7 +37,7 @@ def test_live_compare(herd_process, in_tmp, tiny):
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["metric", "fixed", "exponential"]
     assert lines[-2].endswith(".")
-    assert lines[-1] == "Figures in out/figures, records in out"
+    assert lines[-1] == "Report in out/report.html, figures in out/figures, records in out"
     assert done.stderr.splitlines() == ["herd: fixed:n_clients >= 50 (fixed): holds, measured 50"]
     assert {path.name for path in (in_tmp / "out" / "figures").iterdir()} == FIGURES
     assert load_run(in_tmp / "out" / "exponential").scenario.client.policy.name == "exponential"
@@ -58,8 +58,8 @@ def staged(monkeypatch, recovered):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures are left out, since they take their time."""
-    monkeypatch.setattr(running, "draw_run", lambda result, directory: None)
-    monkeypatch.setattr(running, "_draw_comparison", lambda comparison: None)
+    monkeypatch.setattr(running, "publish_run", lambda result, directory: None)
+    monkeypatch.setattr(running, "publish_comparison", lambda comparison: None)
 
 
 @pytest.fixture

@@ -62,21 +62,28 @@ def by_the_array(workers, backlog, arrivals, cuts):
     return seen
 
 
-@pytest.mark.parametrize("few_places", [1, 1000], ids=["a block at a time", "one by one"])
+@pytest.mark.parametrize(
+    "limits",
+    [(1, 2), (1, 1000), (1000, 1000)],
+    ids=["a block at a time, in shifts", "a block at a time, by a heap", "one by one"],
+)
 @given(
     gaps_and_services=jobs,
     workers=st.integers(1, 6),
     backlog=st.integers(0, 8),
     cuts=st.lists(st.integers(0, 60), max_size=4),
 )
-def test_as_the_desk_does_it(few_places, gaps_and_services, workers, backlog, cuts):
+def test_as_the_desk_does_it(limits, gaps_and_services, workers, backlog, cuts):
     """Who is let in, when each starts and is done, who waits: however the arrivals are cut."""
     at, arrivals = 0, []
     for gap, takes in gaps_and_services:
         at += gap // 8
         arrivals.append((at, takes))
     with pytest.MonkeyPatch.context() as patch:
+        few_places, many_workers = limits
         patch.setattr(queueing, "_FEW_PLACES", few_places)
+        patch.setattr(queueing, "_MANY_WORKERS", many_workers)
+        patch.setattr(queueing, "_SHIFTS", 1)
         assert by_the_array(workers, backlog, arrivals, cuts) == by_the_desk(
             workers, backlog, arrivals
         )
