@@ -12,7 +12,8 @@ import typer
 from server_stub.marks import Mark
 from simulator.cli.checks import Check, parse_check
 from simulator.cli.options import AskedToServe
-from simulator.cli.output import complain, interruption_told, print_json, settle
+from simulator.cli.output import interruption_told, settle
+from simulator.cli.printing import complain, print_json
 from simulator.cli.publishing import publish_run
 from simulator.cli.request import Mistakes, check_junit, refuse_empty_junit
 from simulator.cli.running import print_run

@@ -10,10 +10,11 @@ import numpy as np
 from server_stub.doorkeeper import Reason
 from server_stub.tables import turned_away_by
 from simulator.core.outcomes import Cause, Outcome, labels
+from simulator.core.peaks import peak_rate
 from simulator.metrics.accounts import total
 from simulator.metrics.flows import HEALTHY_LOST
 from simulator.metrics.percentiles import percentile
-from simulator.metrics.rates import peak_arrival_rate_up, peak_rate
+from simulator.metrics.rates import peak_arrival_rate_up
 from simulator.metrics.scope import Observation, Scope
 from simulator.metrics.stages import rows_of, stage_summaries
 from simulator.metrics.trust import verdict

@@ -45,8 +45,17 @@ _SCENARIOS = {
     "a full backlog that drops": ("restart", "server.backlog=3", "server.overflow=drop"),
     "a short kernel queue": ("restart", "server.listen_backlog=20", "outage.refuse=false"),
     "the abandoned are skipped": ("restart", "server.abandoned=skip", "client.connect_timeout=2"),
+    "attempts that outlast the timeout": (
+        *("restart", "outage.refuse=false", "server.listen_backlog=20"),
+        *("client.connect_timeout=0.5", "client.policy=grpc-go"),
+    ),
+    "attempts that outlast the timeout in a queue": (
+        *("restart", "server.service_time.mean=0.1", "client.connect_timeout=0.3"),
+        *("client.policy=grpc-go", "client.policy.base=2"),
+    ),
     "few connections allowed": ("restart", "server.max_connections=90"),
     "closed for good": ("restart", "client.close_codes.end=[1012]"),
+    "turned away for good": ("restart", "client.statuses.end=[503]", "server.backlog=5"),
     "three nodes by turns": ("restart", "server.nodes=3"),
     "three nodes by hash": ("crash", "server.nodes=3", "server.balance=hash"),
     "one node of three": (

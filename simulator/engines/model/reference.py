@@ -20,6 +20,7 @@ from server_stub.service import service_time
 from server_stub.wire import RAMP_EPISODE
 from simulator.core.close_codes import Kind, disposition
 from simulator.core.outcomes import NoticedBy, Outcome
+from simulator.core.statuses import UNAVAILABLE
 from simulator.engines.model.course import (
     TURNED_AWAY,
     Break,
@@ -203,7 +204,9 @@ class Reference:
         self._ended(dial, outcome)
         obeys = client.cohort.retry_after == "obey"
         not_before = self._now + (retry_after if obeys else 0)
-        self._back_off(client, client.due_after_failure(self._now), not_before)
+        is_final = outcome is Outcome.REJECTED and client.cohort.statuses.ends(UNAVAILABLE)
+        due_at = None if is_final else client.due_after_failure(self._now)
+        self._back_off(client, due_at, not_before)
 
     def _ended(self, dial: _Dial, outcome: Outcome) -> None:
         client = dial.client
