@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from copy import deepcopy
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -24,14 +26,24 @@ Value = float | bool | str | dict[str, int] | None
 Metric = Callable[[Scope], Value]
 
 
+_KNOWN: WeakKeyDictionary[RunResult, dict[str, Any]] = WeakKeyDictionary()
+"""Summaries of results that are still about: tables, figures and page all ask for them."""
+
+
 def summarise(result: RunResult) -> dict[str, Any]:
-    """The content of `summary.json`.
+    """The content of `summary.json`; a result never changes, so it is worked out once.
 
     Returns:
         The metrics of the whole run; the same under `outages` by index and `cohorts` by name; what
         came of each stage under `stages` by name. None stands for infinite, or for unmeasured
         where `unmeasured` names the field.
     """
+    if result not in _KNOWN:
+        _KNOWN[result] = _summarise(result)
+    return deepcopy(_KNOWN[result])
+
+
+def _summarise(result: RunResult) -> dict[str, Any]:
     observation = Observation(result)
     manifest = result.manifest
     summary_of = partial(_summary_of, unseen=manifest.unmeasured)
@@ -139,8 +151,10 @@ def _floor(scope: Scope) -> float:
     if not scope.recoveries:
         return math.nan
     episodes = scope.episodes.where(scope.episodes.outage >= 0)
-    pairs = np.unique(episodes.outage.astype(np.int64) << 32 | episodes.client)
-    return int(np.bincount(pairs >> 32).max(initial=0)) / scope.capacity
+    shape = (episodes.outage.max(initial=-1) + 1, int(episodes.client.max(initial=0)) + 1)
+    was_hit = np.zeros(shape, dtype=np.bool_)
+    was_hit[episodes.outage, episodes.client] = True
+    return int(np.count_nonzero(was_hit, axis=1).max(initial=0)) / scope.capacity
 
 
 def _detection_time(scope: Scope, *, share: float) -> float:
