@@ -39,6 +39,12 @@ _SCENARIOS = {
     "a silent freeze": ("silent-freeze",),
     "a silent freeze that loses everybody": ("silent-freeze", "outage.lost_at_thaw=true"),
     "three outages": ("flapping",),
+    "whoever is served when it goes down again": (
+        # One, so that no two are asked to come back at the same instant.
+        *("flapping", "outage.kind=graceful", "server.retry_after=2", "server.backlog=0"),
+        "server.service_time.mean=0.4",
+        "client.policy={growth='constant', base=0.7, jitter='full'}",
+    ),
     "a network outage": ("wifi-drop", "cohort.network_monitor=none"),
     "a full backlog": ("restart", "server.backlog=3", "server.retry_after=2"),
     "a full backlog that resets": ("restart", "server.backlog=3", "server.overflow=reset"),

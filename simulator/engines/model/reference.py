@@ -395,7 +395,7 @@ class Reference:
         for dial in at_the_desk:
             if not dial.has_left and graceful:
                 self._book.count(self._now, TURNED_AWAY[Reason.OUTAGE])
-                self._fail(dial, Outcome.REJECTED)
+                self._fail(dial, Outcome.REJECTED, self._retry_after)
             elif not dial.has_left:
                 self._fail(dial, Outcome.RESET)
         self._sessions.clear()
