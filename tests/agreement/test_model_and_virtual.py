@@ -41,9 +41,10 @@ _SCENARIOS = {
     "three outages": ("flapping",),
     "whoever is served when it goes down again": (
         # One, so that no two are asked to come back at the same instant.
-        *("flapping", "outage.kind=graceful", "server.retry_after=2", "server.backlog=0"),
-        "server.service_time.mean=0.4",
-        "client.policy={growth='constant', base=0.7, jitter='full'}",
+        *("restart", "server.retry_after=1", "server.backlog=0", "client.connect_timeout=9"),
+        "server.service_time={kind='constant', mean=3.5}",
+        "outage=[{starts_at=1.0, down_for=1.0}, {starts_at=5.0, down_for=1.0}]",
+        "client.policy={growth='constant', base=0.2, jitter='full'}",
     ),
     "a network outage": ("wifi-drop", "cohort.network_monitor=none"),
     "a full backlog": ("restart", "server.backlog=3", "server.retry_after=2"),
