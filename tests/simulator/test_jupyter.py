@@ -10,7 +10,8 @@ from simulator.progress import Progress, unwatched
 
 CELLS = (
     "from simulator import load_scenario, run\n"
-    "small = load_scenario('restart', changes=['n_clients=40', 'outage.0.down_for=2.0'])\n"
+    "changes = ['n_clients=20', 'outage.0.down_for=1.0', 'settle=0.2']\n"
+    "small = load_scenario('restart', changes=changes)\n"
     "run(small, engine='virtual')",
     "run(small, engine='live')",
     "import asyncio\nawait asyncio.sleep(0)\nprint('the loop of the kernel runs on')",

@@ -45,7 +45,7 @@ def test_a_wrong_server_is_noticed(runs):
     right = fit_run(runs["fitted"], source="fitted").server
     slow = right.service_time.model_copy(update={"mean": 2 * right.service_time.mean})
     found = backtest(
-        runs["another"], right.model_copy(update={"service_time": slow}), replications=5
+        runs["another"], right.model_copy(update={"service_time": slow}), replications=3
     )
     assert found.share_inside < 0.1
 

@@ -243,8 +243,7 @@ class Tandem:
                     dial.is_cleared = True
         for dial in list(self.under_way.values()):
             if dial.arrived_at and dial.node in hit and dial.client.due_at < self.now:
-                dial.abandoned = True
-                self._fail(dial, Outcome.REJECTED if goodbye else Outcome.RESET)
+                self._reject(dial, Outcome.REJECTED if goodbye else Outcome.RESET)
         for client in self.clients:
             if client.is_connected and self.node_of[client.number] in hit:
                 self._lose(client, break_of(window, self.now))

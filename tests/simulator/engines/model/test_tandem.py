@@ -80,7 +80,7 @@ def fleets(draw):
     )
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(scenario=fleets())
 def test_as_one_event_at_a_time(scenario):
     """Every attempt, its node, every loss, and what each queue of each station has done."""
