@@ -45,7 +45,7 @@ class Evidence(_Value):
     n_recovered: int
     """Under how many seeds everybody came back."""
     means: Mapping[str, tuple[float, float, float]]
-    """Mean of each metric where it is finite, and its 95 % interval; without those that never are."""
+    """Mean of each metric where it is finite, and its 95 % interval; no metric that never is."""
 
     @property
     def share_met(self) -> float:
