@@ -1,0 +1,151 @@
+"""The narrowest stage, and how much of what it takes to meet the objectives."""
+
+import math
+from collections.abc import Callable, Iterator
+
+from simulator.core.backoff import Policy
+from simulator.errors import InputError
+from simulator.plan_results import Capacity, CapacityNeeded, Probe, Resource
+from simulator.planning.changes import (
+    capacities,
+    capacity_steps,
+    narrowest,
+    stages_to_pass,
+    with_server,
+    with_steps,
+    with_workers,
+    workers_of,
+)
+from simulator.planning.runs import Runs
+from simulator.planning.search import smallest
+from simulator.scenario import Scenario
+
+_MOST = 32
+"""How many times as much as today is looked at."""
+_PERCENT = 100
+"""Steps of capacity are a percent of today's."""
+_TOLERANCE = 0.02
+"""By which share more than the least may be called the least."""
+
+
+def describe(scenario: Scenario) -> Capacity:
+    """What can be said without a run."""
+    stage, found = narrowest(scenario), capacities(scenario)
+    return Capacity(
+        binding_stage=stage,
+        capacity=found[stage],
+        by_stage={name: one for name, one in found.items() if math.isfinite(one)},
+        floor=scenario.n_clients / found[stage],
+    )
+
+
+def capacity_needed(
+    runs: Runs, scenario: Scenario, label: str, *, replaced_by: Policy | None = None
+) -> CapacityNeeded:
+    """The least capacity of the narrowest stage, the others being no narrower, under a policy.
+
+    Args:
+        runs: Where to run.
+        scenario: Today's.
+        label: What to call the policy.
+        replaced_by: The policy, if it is not the scenario's own.
+
+    Raises:
+        OutOfTimeError: The time is over.
+    """
+    if replaced_by is not None:
+        scenario = scenario.with_policy(replaced_by)
+    today = min(capacities(scenario).values())
+    probes: dict[float, Probe] = {}
+
+    def steps_for(percent: int) -> dict[str, int]:
+        return capacity_steps(scenario, today * percent / _PERCENT)
+
+    def meets(percent: int) -> bool:
+        probe = _probe(runs, lambda: with_steps(scenario, steps_for(percent)))
+        if probe is None:
+            return False
+        probes[probe.x] = probe
+        return probe.evidence.meets
+
+    found = smallest(
+        _for_sure(runs, meets, lambda percent: with_steps(scenario, steps_for(percent))),
+        start=_PERCENT,
+        most=_MOST * _PERCENT,
+        tolerance=_TOLERANCE,
+    )
+    steps = {} if found is None else steps_for(found)
+    reached = None if found is None else min(capacities(with_steps(scenario, steps)).values())
+    return CapacityNeeded(
+        policy=label,
+        needed=reached,
+        limit=today * _MOST,
+        changes={} if found is None else steps,
+        probes=tuple(probes[x] for x in sorted(probes)),
+    )
+
+
+def resources(runs: Runs, scenario: Scenario) -> Iterator[Resource]:
+    """How many of each kind of worker, and how many nodes, would do by themselves.
+
+    Raises:
+        OutOfTimeError: The time is over.
+    """
+    stages = stages_to_pass(scenario)
+    for name in stages:
+        yield _resource(
+            runs,
+            f"workers of {name}",
+            workers_of(scenario, name),
+            lambda n, name=name: with_workers(scenario, name, n),
+        )
+    if scenario.server.nodes > 1:
+        yield _resource(
+            runs, "nodes", scenario.server.nodes, lambda n: with_server(scenario, nodes=n)
+        )
+
+
+def _resource(runs: Runs, what: str, today: int, made: Callable[[int], Scenario]) -> Resource:
+    probes: dict[float, Probe] = {}
+
+    def meets(n: int) -> bool:
+        probe = _probe(runs, lambda: made(n), x=float(n))
+        if probe is None:
+            return False
+        probes[probe.x] = probe
+        return probe.evidence.meets
+
+    needed = smallest(
+        _for_sure(runs, meets, made), start=today, most=_MOST * today, tolerance=_TOLERANCE
+    )
+    capacity = None if needed is None else min(capacities(made(needed)).values())
+    return Resource(
+        what=what,
+        today=today,
+        needed=needed,
+        limit=_MOST * today,
+        capacity=capacity,
+        probes=tuple(probes[x] for x in sorted(probes)),
+    )
+
+
+def _probe(runs: Runs, made: Callable[[], Scenario], *, x: float | None = None) -> Probe | None:
+    """What a setting comes to; None if there is no such setting."""
+    try:
+        scenario = made()
+        found = runs.judge(scenario)
+    except InputError:
+        return None
+    capacity = min(capacities(scenario).values())
+    return Probe(x=capacity if x is None else x, evidence=found)
+
+
+def _for_sure(
+    runs: Runs, meets: Callable[[int], bool], made: Callable[[int], Scenario]
+) -> Callable[[int], bool]:
+    """What meets the objectives at a glance has to do so under all seeds."""
+
+    def surely(n: int) -> bool:
+        return meets(n) and runs.evidence(made(n)).meets
+
+    return surely

@@ -1,0 +1,137 @@
+"""How far each quantity can go before the answer changes, and whether there is a cliff there."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from simulator.errors import InputError
+from simulator.plan_results import Edge, Probe
+from simulator.planning.changes import (
+    longest_outage,
+    mean_service,
+    narrowest,
+    stages_to_pass,
+    with_clients,
+    with_outages,
+    with_service,
+)
+from simulator.planning.evidence import binding_goal
+from simulator.planning.runs import Runs
+from simulator.planning.search import Bracket, edge
+from simulator.scenario import Scenario
+
+_MOST = 16.0
+"""How many times as much or as little is looked at."""
+_TOLERANCE = 0.03
+"""Width of the bracket at the edge, as a share."""
+_STEP = 1.06
+"""How far to either side of it the growth is measured."""
+_STEEP = 5.0
+"""Percent for one percent, from which on an edge is called a cliff."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Knob:
+    """A quantity that can be more or less than it is."""
+
+    what: str
+    unit: str
+    today: float
+    turned: Callable[[float], Scenario]
+
+
+def knobs(scenario: Scenario) -> Iterator[Knob]:
+    """What is varied, one at a time."""
+    yield Knob(
+        what="clients",
+        unit="",
+        today=float(scenario.n_clients),
+        turned=lambda x: with_clients(scenario, x),
+    )
+    if longest_outage(scenario):
+        yield Knob(
+            what="outage length",
+            unit="s",
+            today=longest_outage(scenario),
+            turned=lambda x: with_outages(scenario, x),
+        )
+    stages = list(stages_to_pass(scenario))
+    for stage in dict.fromkeys([narrowest(scenario), *stages]):
+        yield Knob(
+            what=f"service time of {stage}",
+            unit="s",
+            today=mean_service(scenario, stage),
+            turned=lambda x, stage=stage: with_service(scenario, stage, x),
+        )
+
+
+def edge_of(runs: Runs, knob: Knob) -> Edge:
+    """Search for the point at which the answer changes.
+
+    What makes it worse is made more where the objectives are met today, and less where they are
+    not.
+
+    Raises:
+        OutOfTimeError: The time is over.
+    """
+    probes: dict[float, Probe] = {}
+    is_met = runs.judge(knob.turned(knob.today)).meets
+
+    def answer(x: float) -> bool:
+        try:
+            probes[x] = Probe(x=x, evidence=runs.judge(knob.turned(x)))
+        except InputError:  # Outages that overlap, say: nothing is known from there on.
+            return is_met
+        return probes[x].evidence.meets
+
+    found = edge(answer, start=knob.today, up=is_met, most=_MOST, tolerance=_TOLERANCE)
+    seen = sorted(probes)
+    if found.first is None:
+        furthest = (seen[-1] if is_met else seen[0]) if seen else knob.today
+        return Edge(
+            what=knob.what,
+            unit=knob.unit,
+            today=knob.today,
+            last=furthest,
+            first=None,
+            limit=furthest,
+            objective=None,
+            elasticity=None,
+            cliff=False,
+            probes=tuple(probes[x] for x in seen),
+        )
+    objective, elasticity = _steepness(runs, knob, found, answer, probes)
+    return Edge(
+        what=knob.what,
+        unit=knob.unit,
+        today=knob.today,
+        last=found.last,
+        first=found.first,
+        limit=knob.today * _MOST if is_met else knob.today / _MOST,
+        objective=objective,
+        elasticity=elasticity,
+        cliff=elasticity is None or abs(elasticity) > _STEEP,
+        probes=tuple(probes[x] for x in sorted(probes)),
+    )
+
+
+def _steepness(
+    runs: Runs,
+    knob: Knob,
+    found: Bracket,
+    answer: Callable[[float], bool],
+    probes: dict[float, Probe],
+) -> tuple[str, float | None]:
+    """The objective that decides, and by how many percent its metric grows for one percent."""
+    if found.first is None:
+        raise ValueError("there is no edge")
+    below, above = sorted((found.last, found.first))
+    ends = (below / _STEP, above * _STEP)
+    for x in ends:
+        answer(x)
+    goal = binding_goal(runs.goals, probes[above].evidence)
+    values = [probes[x].evidence.median(goal.metric) for x in ends if x in probes]
+    if len(values) < len(ends) or not all(0 < value < math.inf for value in values):
+        return goal.text, None
+    growth = math.log(values[1] / values[0]) / math.log(ends[1] / ends[0])
+    return goal.text, growth
