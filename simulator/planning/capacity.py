@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from simulator.core.backoff import Policy
 from simulator.errors import InputError
@@ -68,11 +69,12 @@ def capacity_needed(
         probes[probe.x] = probe
         return probe.evidence.meets
 
-    found = smallest(
-        _for_sure(runs, meets, lambda percent: with_steps(scenario, steps_for(percent))),
-        start=_PERCENT,
-        most=_MOST * _PERCENT,
-        tolerance=_TOLERANCE,
+    most = _MOST * _PERCENT
+    found = _confirmed(
+        runs,
+        smallest(meets, start=_PERCENT, most=most, tolerance=_TOLERANCE),
+        lambda percent: with_steps(scenario, steps_for(percent)),
+        most=most,
     )
     steps = {} if found is None else steps_for(found)
     reached = None if found is None else min(capacities(with_steps(scenario, steps)).values())
@@ -97,7 +99,7 @@ def resources(runs: Runs, scenario: Scenario) -> Iterator[Resource]:
             runs,
             f"workers of {name}",
             workers_of(scenario, name),
-            lambda n, name=name: with_workers(scenario, name, n),
+            partial(with_workers, scenario, name),
         )
     if scenario.server.nodes > 1:
         yield _resource(
@@ -115,15 +117,15 @@ def _resource(runs: Runs, what: str, today: int, made: Callable[[int], Scenario]
         probes[probe.x] = probe
         return probe.evidence.meets
 
-    needed = smallest(
-        _for_sure(runs, meets, made), start=today, most=_MOST * today, tolerance=_TOLERANCE
-    )
+    most = _MOST * today
+    needed = smallest(meets, start=today, most=most, tolerance=_TOLERANCE)
+    needed = _confirmed(runs, needed, made, most=most)
     capacity = None if needed is None else min(capacities(made(needed)).values())
     return Resource(
         what=what,
         today=today,
         needed=needed,
-        limit=_MOST * today,
+        limit=most,
         capacity=capacity,
         probes=tuple(probes[x] for x in sorted(probes)),
     )
@@ -140,12 +142,11 @@ def _probe(runs: Runs, made: Callable[[], Scenario], *, x: float | None = None) 
     return Probe(x=capacity if x is None else x, evidence=found)
 
 
-def _for_sure(
-    runs: Runs, meets: Callable[[int], bool], made: Callable[[int], Scenario]
-) -> Callable[[int], bool]:
-    """What meets the objectives at a glance has to do so under all seeds."""
-
-    def surely(n: int) -> bool:
-        return meets(n) and runs.evidence(made(n)).meets
-
-    return surely
+def _confirmed(
+    runs: Runs, found: int | None, made: Callable[[int], Scenario], *, most: int
+) -> int | None:
+    """What met the objectives at a glance, or a little more than it, under all seeds."""
+    while found is not None and not runs.evidence(made(found)).meets:
+        found += max(1, round(_TOLERANCE * found))
+        found = found if found <= most else None
+    return found

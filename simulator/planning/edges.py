@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from simulator.errors import InputError
 from simulator.plan_results import Edge, Probe
@@ -46,14 +47,14 @@ def knobs(scenario: Scenario) -> Iterator[Knob]:
         what="clients",
         unit="",
         today=float(scenario.n_clients),
-        turned=lambda x: with_clients(scenario, x),
+        turned=partial(with_clients, scenario),
     )
     if longest_outage(scenario):
         yield Knob(
             what="outage length",
             unit="s",
             today=longest_outage(scenario),
-            turned=lambda x: with_outages(scenario, x),
+            turned=partial(with_outages, scenario),
         )
     stages = list(stages_to_pass(scenario))
     for stage in dict.fromkeys([narrowest(scenario), *stages]):
@@ -61,7 +62,7 @@ def knobs(scenario: Scenario) -> Iterator[Knob]:
             what=f"service time of {stage}",
             unit="s",
             today=mean_service(scenario, stage),
-            turned=lambda x, stage=stage: with_service(scenario, stage, x),
+            turned=partial(with_service, scenario, stage),
         )
 
 
