@@ -138,8 +138,9 @@ def _floor(scope: Scope) -> float:
     if not scope.recoveries:
         return math.nan
     episodes = scope.episodes.where(scope.episodes.outage >= 0)
-    pairs = np.unique(episodes.outage.astype(np.int64) << 32 | episodes.client)
-    return int(np.bincount(pairs >> 32).max(initial=0)) / scope.capacity
+    pairs = np.sort(episodes.outage.astype(np.int64) << 32 | episodes.client)
+    outages = pairs[np.diff(pairs, prepend=-1) > 0] >> 32
+    return int(np.bincount(outages).max(initial=0)) / scope.capacity
 
 
 def _detection_time(scope: Scope, *, share: float) -> float:
