@@ -147,7 +147,7 @@ def _judged(
 
 
 def _ranked(judged: Sequence[Judged]) -> list[Judged]:
-    """By how many seeds they meet the objectives under, and by how much they leave of the limits."""
+    """By the seeds under which they meet the objectives, and by what they leave of the limits."""
     return sorted(judged, key=lambda one: (-one.evidence.share_met, one.strain))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from server_stub.stages import HANDSHAKE
+from server_stub.work import Load, WorkConfig
 from simulator.core.backoff import Policy
 from simulator.errors import InputError
 from simulator.plan_results import Cell, Region, Remedy, State
@@ -104,26 +104,20 @@ def _that_can_skip(runs: Runs, scenario: Scenario) -> Scenario:
 def folded(scenario: Scenario) -> Scenario:
     """One node whose own workers are the narrowest stage, and nothing behind it."""
     name = narrowest(scenario)
-    stage = stages_to_pass(scenario)[name]
-    server = scenario.server
-    queue = {
-        "nodes": 1,
-        "stages": (),
-        "backlog": server.backlog * server.nodes,
-        "workers": server.workers * server.nodes,
-    }
-    if name != HANDSHAKE and stage is not None:
-        copies = 1 if stage.shared else server.nodes
-        queue["workers"] = stage.workers * copies
-        queue["backlog"] = stage.backlog * copies
-    workers = queue["workers"]
+    stage, server = stages_to_pass(scenario)[name], scenario.server
+    place = server if stage is None else stage
+    copies = 1 if stage is not None and stage.shared else server.nodes
+    workers = place.workers * copies
     capacity = capacities(scenario)[name]
-    kind = (server if stage is None else stage).service_time
-    service = kind.model_copy(update={"mean": workers / capacity})
-    load = type(scenario.load)()
-    alone = scenario.model_copy(update={"load": load})
-    work = type(server.work)()
-    return with_server(alone, **queue, service_time=service, work=work)
+    return with_server(
+        scenario.model_copy(update={"load": Load()}),
+        nodes=1,
+        stages=(),
+        work=WorkConfig(),
+        workers=workers,
+        backlog=place.backlog * copies,
+        service_time=place.service_time.model_copy(update={"mean": workers / capacity}),
+    )
 
 
 def _places(base: Scenario) -> Iterator[_Place]:
