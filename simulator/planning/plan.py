@@ -1,4 +1,4 @@
-"""A plan from beginning to end: what is done in which order, and what is kept if it is cut short."""
+"""A plan from beginning to end: what is done when, and what is kept if it is cut short."""
 
 import os
 import time
