@@ -12,8 +12,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from simulator.errors import RunDirectoryError
+from simulator.run_directory import PLAN
 
-PLAN = "plan.json"
 PLAN_VERSION = 1
 """Of the file; goes up when an older herd could no longer read a newer one."""
 NEEDED = 0.9

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from reports.wording import per_second, seconds
@@ -11,6 +12,7 @@ from simulator.plan_results import Advice, Capacity, CapacityNeeded, Evidence
 from simulator.planning.capacity import capacity_needed
 from simulator.planning.changes import capacities, capacity_steps, with_steps
 from simulator.planning.evidence import binding_goal
+from simulator.planning.objective import Goal
 from simulator.planning.policies import Judged, as_change
 from simulator.planning.runs import Runs
 from simulator.planning.words import measured, met_in_words, value_in_words
@@ -146,7 +148,7 @@ def _proposals(
         aim = (chosen.needed or 0.0) * _MORE**turn
         steps = capacity_steps(scenario, aim)
         larger = with_steps(base, steps)
-        now = {field: value for field, value in _fields(scenario, steps).items()}
+        now = _fields(scenario, steps)
         more = {field: value for field, value in steps.items() if value != now[field]}
         words = ", ".join(f"{field} {now[field]:,} -> {value:,}" for field, value in more.items())
         changes = tuple(f"{field}={value}" for field, value in more.items())
@@ -188,16 +190,11 @@ def _infeasible(
     seen = [one.evidence for one in ranked]
     if capacity is not None:
         seen += [probe.evidence for needed in capacity.needed for probe in needed.probes]
-    nearest = {
-        goal.text: min(seen, key=lambda one, goal=goal: goal.strain(one.median(goal.metric)))
-        for goal in runs.goals
-    }
+    nearest = {goal.text: min(seen, key=partial(_strain, goal)) for goal in runs.goals}
     alone = [goal for goal in runs.goals if not any(sum(one.met[goal.text]) for one in seen)]
-    best = min(
-        seen, key=lambda one: max(goal.strain(one.median(goal.metric)) for goal in runs.goals)
-    )
+    best = min(seen, key=lambda one: max(_strain(goal, one) for goal in runs.goals))
     if alone:
-        goal = max(alone, key=lambda goal: goal.strain(nearest[goal.text].median(goal.metric)))
+        goal = max(alone, key=lambda goal: _strain(goal, nearest[goal.text]))
         value = nearest[goal.text].median(goal.metric)
         why = "no setting that was tried meets it, whatever becomes of the others"
     else:
@@ -215,6 +212,10 @@ def _infeasible(
         binding_objective=goal.text,
         nearest=value if math.isfinite(value) else None,
     )
+
+
+def _strain(goal: Goal, evidence: Evidence) -> float:
+    return goal.strain(evidence.median(goal.metric))
 
 
 def _most(capacity: Capacity | None) -> str:

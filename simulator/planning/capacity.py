@@ -118,7 +118,8 @@ def _resource(runs: Runs, what: str, today: int, made: Callable[[int], Scenario]
         return probe.evidence.meets
 
     most = _MOST * today
-    needed = smallest(meets, start=today, most=most, tolerance=_TOLERANCE)
+    in_vain = not meets(today) and not meets(most)  # Another stage is in the way.
+    needed = None if in_vain else smallest(meets, start=today, most=most, tolerance=_TOLERANCE)
     needed = _confirmed(runs, needed, made, most=most)
     capacity = None if needed is None else min(capacities(made(needed)).values())
     return Resource(

@@ -23,7 +23,7 @@ from simulator.scenario import Scenario
 
 _MOST = 16.0
 """How many times as much or as little is looked at."""
-_TOLERANCE = 0.03
+_TOLERANCE = 0.05
 """Width of the bracket at the edge, as a share."""
 _STEP = 1.06
 """How far to either side of it the growth is measured."""

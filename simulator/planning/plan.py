@@ -1,4 +1,4 @@
-"""A plan from beginning to end: what is done in which order, and what is kept if it is cut short."""
+"""A plan from beginning to end: what is done when, and what is kept if it is cut short."""
 
 import os
 import time
@@ -25,9 +25,9 @@ from simulator.scenario import Scenario
 from simulator.scenario_files import DEFAULT, load_scenario
 from simulator.trials import summary_of
 
-BUDGET = 75.0
+BUDGET = 90.0
 """Seconds after which nothing new is searched; runs at full size may follow."""
-REPLICATIONS = 8
+REPLICATIONS = 6
 _LEAST_REPLICATIONS = 2
 _TRIAL_CLIENTS = 200
 """Of a run that only shows whether the engine can do it, and what it measures."""
@@ -164,9 +164,9 @@ class _Work:
         self._part("policies", self._policies)
         self._part("capacity", self._capacity)
         self._part("advice", self._advice)
+        self._part("vulnerable region", self._region)
         self._part("edges", self._edges)
         self._part("capacity, by resource", self._resources)
-        self._part("vulnerable region", self._region)
 
     def _part(self, name: str, do: Callable[[], None]) -> None:
         self._runs.part = name

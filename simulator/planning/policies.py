@@ -13,17 +13,17 @@ from simulator.planning.evidence import strain_of
 from simulator.planning.runs import Runs
 from simulator.scenario import Scenario
 
-BASES = (0.5, 1.0, 3.0)
-FACTORS = (1.5, 2.0)
-CAPS = (10.0, 30.0, 60.0)
+BASES = (0.5, 2.0)
+CAPS = (10.0, 60.0)
 JITTERS = ("none", "equal", "full", "decorrelated")
-"""The grid: seconds, ratios, seconds, kinds."""
-_DECORRELATED_FACTORS = (2.0, 3.0)
-"""With decorrelated jitter the factor multiplies the previous delay; 3 is what its author took."""
-_SEEDS_OF_GRID = 2
-_FINALISTS = 3
-"""Policies to which defences are added."""
-_CONFIRMED = 4
+"""The grid: seconds, seconds, kinds; the factor is the usual one of each kind."""
+_FACTORS = (1.5, 3.0)
+_TIMES = (0.5, 2.0)
+"""Other factors, and multiples of base and cap, that are tried next to the best of the grid."""
+_SEEDS_OF_GRID = 1
+_FINALISTS = 1
+"""Policies to which defences are added, beside today's."""
+_CONFIRMED = 3
 """Of the best, so many are run under all seeds."""
 
 
@@ -65,10 +65,18 @@ def as_change(scenario: Scenario, policy: Policy) -> str:
 def grid() -> Iterator[Policy]:
     """Every policy that is tried."""
     for base, cap, jitter in product(BASES, CAPS, JITTERS):
-        for factor in _DECORRELATED_FACTORS if jitter == "decorrelated" else FACTORS:
-            yield Policy.model_validate(
-                {"base": base, "factor": factor, "cap": cap, "jitter": jitter}
-            )
+        yield Policy.model_validate({"base": base, "cap": cap, "jitter": jitter})
+
+
+def neighbours(policy: Policy) -> Iterator[Policy]:
+    """Policies of the same kind of jitter, each with one other number."""
+    cap = policy.cap or policy.base
+    own = {"base": policy.base, "factor": policy.factor, "cap": cap, "jitter": policy.jitter}
+    for factor in _FACTORS:
+        yield Policy.model_validate({**own, "factor": factor})
+    for times in _TIMES:
+        yield Policy.model_validate({**own, "base": min(times * policy.base, cap)})
+        yield Policy.model_validate({**own, "cap": max(times * cap, policy.base)})
 
 
 def compare_policies(runs: Runs, scenario: Scenario) -> tuple[Policies, list[Judged]]:
@@ -82,14 +90,9 @@ def compare_policies(runs: Runs, scenario: Scenario) -> tuple[Policies, list[Jud
         OutOfTimeError: The time is over.
     """
     today = Candidate(words=own_policy(scenario), scenario=scenario)
-    candidates = [
-        today,
-        *(
-            Candidate(words=policy.label, scenario=scenario.with_policy(policy), policy=policy)
-            for policy in grid()
-        ),
-    ]
-    judged = _judged(runs, candidates)
+    judged = _judged(runs, [today, *(_candidate(scenario, policy) for policy in grid())])
+    first = next(one.candidate.policy for one in _ranked(judged) if one.candidate.policy)
+    judged += _judged(runs, [_candidate(scenario, policy) for policy in neighbours(first)])
     best = _ranked(judged)[:_FINALISTS]
     if all(one.candidate.policy is not None for one in best):
         best.append(judged[0])
@@ -117,6 +120,10 @@ def compare_policies(runs: Runs, scenario: Scenario) -> tuple[Policies, list[Jud
         refused=refused,
     )
     return found_policies, ranked
+
+
+def _candidate(scenario: Scenario, policy: Policy) -> Candidate:
+    return Candidate(words=policy.label, scenario=scenario.with_policy(policy), policy=policy)
 
 
 def own_policy(scenario: Scenario) -> str:

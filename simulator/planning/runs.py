@@ -22,8 +22,9 @@ few percent."""
 REFERENCE_SIZE = 2_000
 """The same where the model engine goes event by event."""
 _FIRST_LOOKS = 2
-"""Seeds after which a setting that misses the objective under each is given up; after twice as many
-one that meets it under each is believed, until the end of the search."""
+"""Seeds that decide in a search if they agree; where a search ends, all seeds are asked."""
+_AT_ONCE = 8
+"""Runs per worker that are begun before looking at the clock again."""
 _TRIES = 3
 """How often a run is begun whose worker dies."""
 
@@ -133,15 +134,9 @@ class Runs:
             InputError: The engine cannot run it.
             OutOfTimeError: The time is over.
         """
-        for n_seeds in (_FIRST_LOOKS, 2 * _FIRST_LOOKS):
-            found = self.evidence(scenario, n_seeds=n_seeds)
-            if found.n_met == 0 or len(found.seeds) >= len(self.seeds):
-                return found
-            if 0 < found.n_met < len(found.seeds):
-                break
-        else:
-            return found
-        return self.evidence(scenario)
+        found = self.evidence(scenario, n_seeds=_FIRST_LOOKS)
+        undecided = 0 < found.n_met < len(found.seeds)
+        return self.evidence(scenario) if undecided else found
 
     def summaries(
         self,
@@ -156,8 +151,6 @@ class Runs:
             InputError: The engine cannot run one.
             OutOfTimeError: The time is over.
         """
-        if not whatever_the_time and self.time_left <= 0:
-            raise OutOfTimeError
         texts = [scenario.model_dump_json() for scenario in scenarios]
         wanted: dict[tuple[str, int], Scenario] = {}
         for text, scenario in zip(texts, scenarios, strict=True):
@@ -165,7 +158,12 @@ class Runs:
                 if (text, seed) not in self._known:
                     own = {"seed": seed, "attempts_limit": 0}
                     wanted[text, seed] = scenario.model_copy(update=own)
-        self._run(wanted)
+        keys = list(wanted)
+        for first in range(0, len(keys), _AT_ONCE * self._workers):
+            if not whatever_the_time and self.time_left <= 0:
+                raise OutOfTimeError
+            part = keys[first : first + _AT_ONCE * self._workers]
+            self._run({key: wanted[key] for key in part})
         return [[self._known[text, seed] for seed in seeds] for text in texts]
 
     def _run(self, wanted: Mapping[tuple[str, int], Scenario]) -> None:

@@ -26,13 +26,15 @@ from simulator.planning.changes import (
     with_steps,
     with_time_after,
 )
-from simulator.planning.runs import REFERENCE_SIZE, Runs
+from simulator.planning.runs import Runs
 from simulator.planning.scaling import scaled
 from simulator.scenario import Scenario
 
-_TIMES = (0.25, 0.5, 1.0, 2.0, 4.0)
+_TIMES = (0.5, 1.0, 2.0, 4.0)
 """Of today's outage length, and of today's load."""
 _SEEDS = 2
+_SIZE = 1_000
+"""Clients: many runs, and a region does not hang on a few of them."""
 _FLOORS = 4.0
 """How many times the fastest possible recovery a run goes on after the outage, at least."""
 _LEAST_AFTER = 60.0
@@ -68,7 +70,7 @@ def map_region(runs: Runs, scenario: Scenario) -> Region:
     """
     base = _that_can_skip(runs, scenario)
     places = list(_places(base))
-    small = [scaled(place.scenario, REFERENCE_SIZE).scenario for place in places]
+    small = [scaled(place.scenario, _SIZE).scenario for place in places]
     found = runs.summaries(small, runs.seeds[:_SEEDS])
     cells = tuple(
         Cell(
@@ -93,7 +95,7 @@ def map_region(runs: Runs, scenario: Scenario) -> Region:
 
 def _that_can_skip(runs: Runs, scenario: Scenario) -> Scenario:
     """The scenario or, if the engine cannot skip the abandoned in it, its narrowest stage alone."""
-    small = scaled(with_server(scenario, abandoned="skip"), REFERENCE_SIZE // 10)
+    small = scaled(with_server(scenario, abandoned="skip"), _SIZE)
     try:
         runs.summaries([small.scenario], runs.seeds[:1])
     except InputError:
@@ -165,7 +167,7 @@ def _nearest_stuck(
 
 def _remedies(runs: Runs, stuck: Scenario) -> Iterator[Remedy]:
     changed = list(_changes(stuck))
-    small = [scaled(_long_enough(scenario), REFERENCE_SIZE).scenario for _, scenario in changed]
+    small = [scaled(_long_enough(scenario), _SIZE).scenario for _, scenario in changed]
     for (words, _), summaries in zip(
         changed, runs.summaries(small, runs.seeds[:_SEEDS]), strict=True
     ):

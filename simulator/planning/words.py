@@ -20,7 +20,7 @@ _TIMES = ("time_to_", "reconnect_time", "detection_time", "floor", "generator_la
 
 def value_in_words(metric: str, value: float | None) -> str:
     """A metric with its unit."""
-    leaf = metric.split(".")[-1]
+    leaf = metric.rpartition(".")[2]
     if value is None or math.isinf(value):
         return "never"
     if leaf.startswith(_TIMES):
