@@ -10,8 +10,9 @@ from reports.wording import per_second, seconds
 from simulator.errors import InputError
 from simulator.plan_results import Advice, Capacity, CapacityNeeded, Evidence
 from simulator.planning.capacity import capacity_needed
-from simulator.planning.changes import capacities, capacity_steps, with_steps
+from simulator.planning.changes import capacities, enough_steps, value_of, with_steps
 from simulator.planning.evidence import binding_goal
+from simulator.planning.floor import forbids, least_capacity
 from simulator.planning.objective import Goal
 from simulator.planning.policies import Judged, as_change
 from simulator.planning.runs import Runs
@@ -46,7 +47,10 @@ def needed_capacities(
     Raises:
         OutOfTimeError: The time is over.
     """
-    yield capacity_needed(runs, scenario, own)
+    needed = capacity_needed(runs, scenario, own)
+    yield needed
+    if needed.needed is not None and least_capacity(runs.goals, scenario) > _WORTH * needed.needed:
+        return  # No policy could save enough to be worth a change.
     best = _best_policy(ranked)
     if best is not None and best.candidate.policy is not None:
         policy = best.candidate.policy
@@ -100,7 +104,7 @@ def advise(
                 scenario=proposal.scenario.to_toml(),
                 confirmation=confirmed,
             )
-    return _infeasible(runs, scenario, opening, ranked, capacity)
+    return _infeasible(runs, today, opening, ranked, capacity)
 
 
 def _opening(today: Evidence, text: str, metric: str) -> str:
@@ -144,11 +148,13 @@ def _proposals(
     base = scenario
     if policy is not None and policy.candidate.policy is not None:
         base = policy.candidate.scenario
+    ruled_out = forbids(runs.goals, scenario) is not None
+    none_does = "No policy can do it" if ruled_out else "No policy that was tried does it"
     for turn in range(_TRIES):
         aim = (chosen.needed or 0.0) * _MORE**turn
-        steps = capacity_steps(scenario, aim)
+        steps = enough_steps(scenario, aim)
         larger = with_steps(base, steps)
-        now = _fields(scenario, steps)
+        now = {field: value_of(scenario, field) for field in steps}
         more = {field: value for field, value in steps.items() if value != now[field]}
         words = ", ".join(f"{field} {now[field]:,} -> {value:,}" for field, value in more.items())
         changes = tuple(f"{field}={value}" for field, value in more.items())
@@ -161,33 +167,21 @@ def _proposals(
             kind="capacity" if policy is None else "both",
             scenario=larger,
             changes=changes,
-            words=f"No policy that was tried does at the present {per_second(capacity.capacity)}, "
+            words=f"{none_does} at the present {per_second(capacity.capacity)}, "
             f"where the fastest possible recovery is {seconds(capacity.floor)}. It takes "
             f"{per_second(reached)}{under}: {words}.",
         )
 
 
-def _fields(scenario: Scenario, steps: dict[str, int]) -> dict[str, int]:
-    """Today's values of the fields that a change of capacity names."""
-    values = {}
-    for field in steps:
-        parts = field.split(".")
-        if parts[1] == "stages":
-            values[field] = scenario.server.stages[int(parts[2])].workers
-        else:
-            values[field] = int(getattr(scenario.server, parts[1]))
-    return values
-
-
 def _infeasible(
     runs: Runs,
-    scenario: Scenario,
+    today: Evidence,
     opening: str,
     ranked: Sequence[Judged],
     capacity: Capacity | None,
 ) -> Advice:
     """Which objective stands in the way, and how near one can get."""
-    seen = [one.evidence for one in ranked]
+    seen = [today, *(one.evidence for one in ranked)]
     if capacity is not None:
         seen += [probe.evidence for needed in capacity.needed for probe in needed.probes]
     nearest = {goal.text: min(seen, key=partial(_strain, goal)) for goal in runs.goals}

@@ -10,6 +10,7 @@ from simulator.plan_results import Capacity, CapacityNeeded, Probe, Resource
 from simulator.planning.changes import (
     capacities,
     capacity_steps,
+    enough_steps,
     narrowest,
     stages_to_pass,
     with_server,
@@ -17,6 +18,7 @@ from simulator.planning.changes import (
     with_workers,
     workers_of,
 )
+from simulator.planning.floor import forbids, least_capacity
 from simulator.planning.runs import Runs
 from simulator.planning.search import smallest
 from simulator.scenario import Scenario
@@ -25,6 +27,8 @@ _MOST = 32
 """How many times as much as today is looked at."""
 _PERCENT = 100
 """Steps of capacity are a percent of today's."""
+_AHEAD = 1.2
+"""How many times what the floor demands is looked at first."""
 _TOLERANCE = 0.02
 """By which share more than the least may be called the least."""
 
@@ -60,7 +64,8 @@ def capacity_needed(
     probes: dict[float, Probe] = {}
 
     def steps_for(percent: int) -> dict[str, int]:
-        return capacity_steps(scenario, today * percent / _PERCENT)
+        steps_to = capacity_steps if percent <= _PERCENT else enough_steps
+        return steps_to(scenario, today * percent / _PERCENT)
 
     def meets(percent: int) -> bool:
         probe = _probe(runs, lambda: with_steps(scenario, steps_for(percent)))
@@ -70,9 +75,11 @@ def capacity_needed(
         return probe.evidence.meets
 
     most = _MOST * _PERCENT
+    low = math.floor(_PERCENT * least_capacity(runs.goals, scenario) / today)
+    start = _PERCENT if low < _PERCENT else math.ceil(_AHEAD * low)
     found = _confirmed(
         runs,
-        smallest(meets, start=_PERCENT, most=most, tolerance=_TOLERANCE),
+        smallest(meets, start=start, most=most, tolerance=_TOLERANCE, low=min(low, start - 1)),
         lambda percent: with_steps(scenario, steps_for(percent)),
         most=most,
     )
@@ -133,9 +140,11 @@ def _resource(runs: Runs, what: str, today: int, made: Callable[[int], Scenario]
 
 
 def _probe(runs: Runs, made: Callable[[], Scenario], *, x: float | None = None) -> Probe | None:
-    """What a setting comes to; None if there is no such setting."""
+    """What a setting comes to; None if there is none, or if it cannot do by arithmetic alone."""
     try:
         scenario = made()
+        if forbids(runs.goals, scenario) is not None:
+            return None
         found = runs.judge(scenario)
     except InputError:
         return None

@@ -161,6 +161,15 @@ def capacity_steps(scenario: Scenario, capacity: float) -> dict[str, int]:
     return steps
 
 
+def enough_steps(scenario: Scenario, capacity: float) -> dict[str, int]:
+    """The same, but nothing fewer than today: what there is in plenty may serve other purposes.
+
+    Nodes hold connections, say.
+    """
+    steps = capacity_steps(scenario, capacity)
+    return {field: max(value, value_of(scenario, field)) for field, value in steps.items()}
+
+
 def _enough(now: int, factor: float) -> int:
     return max(1, math.ceil(now * factor * (1 - 1e-9)))
 
@@ -184,3 +193,13 @@ def with_steps(scenario: Scenario, steps: Mapping[str, int]) -> Scenario:
             name = scenario.server.stages[int(field.split(".")[2])].name
             scenario = with_workers(scenario, name, value)
     return scenario
+
+
+def value_of(scenario: Scenario, field: str) -> int:
+    """Today's value of a field that `capacity_steps` names."""
+    match field.split("."):
+        case ["server", "stages", place, _]:
+            return scenario.server.stages[int(place)].workers
+        case ["server", "nodes"]:
+            return scenario.server.nodes
+    return scenario.server.workers

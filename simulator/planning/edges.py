@@ -17,6 +17,7 @@ from simulator.planning.changes import (
     with_service,
 )
 from simulator.planning.evidence import binding_goal
+from simulator.planning.floor import forbids
 from simulator.planning.runs import Runs
 from simulator.planning.search import Bracket, edge
 from simulator.scenario import Scenario
@@ -27,6 +28,8 @@ _TOLERANCE = 0.05
 """Width of the bracket at the edge, as a share."""
 _STEP = 1.06
 """How far to either side of it the growth is measured."""
+_SEEDS_OF_GROWTH = 1
+"""Seeds there: what is wanted is whether it is a percent for one, or many."""
 _STEEP = 5.0
 """Percent for one percent, from which on an edge is called a cliff."""
 
@@ -76,32 +79,33 @@ def edge_of(runs: Runs, knob: Knob) -> Edge:
         OutOfTimeError: The time is over.
     """
     probes: dict[float, Probe] = {}
-    is_met = runs.judge(knob.turned(knob.today)).meets
+    is_met = runs.evidence(knob.turned(knob.today)).meets
 
     def answer(x: float) -> bool:
         try:
-            probes[x] = Probe(x=x, evidence=runs.judge(knob.turned(x)))
+            turned = knob.turned(x)
+            if forbids(runs.goals, turned) is not None:
+                return False
+            probes[x] = Probe(x=x, evidence=runs.judge(turned))
         except InputError:  # Outages that overlap, say: nothing is known from there on.
             return is_met
         return probes[x].evidence.meets
 
     found = edge(answer, start=knob.today, up=is_met, most=_MOST, tolerance=_TOLERANCE)
-    seen = sorted(probes)
     if found.first is None:
-        furthest = (seen[-1] if is_met else seen[0]) if seen else knob.today
         return Edge(
             what=knob.what,
             unit=knob.unit,
             today=knob.today,
-            last=furthest,
+            last=found.last,
             first=None,
-            limit=furthest,
+            limit=found.last,
             objective=None,
             elasticity=None,
             cliff=False,
-            probes=tuple(probes[x] for x in seen),
+            probes=tuple(probes[x] for x in sorted(probes)),
         )
-    objective, elasticity = _steepness(runs, knob, found, answer, probes)
+    objective, elasticity = _steepness(runs, knob, found, probes)
     return Edge(
         what=knob.what,
         unit=knob.unit,
@@ -120,7 +124,6 @@ def _steepness(
     runs: Runs,
     knob: Knob,
     found: Bracket,
-    answer: Callable[[float], bool],
     probes: dict[float, Probe],
 ) -> tuple[str, float | None]:
     """The objective that decides, and by how many percent its metric grows for one percent."""
@@ -128,11 +131,13 @@ def _steepness(
         raise ValueError("there is no edge")
     below, above = sorted((found.last, found.first))
     ends = (below / _STEP, above * _STEP)
-    for x in ends:
-        answer(x)
+    for x in (above, *ends):
+        if x not in probes:
+            evidence = runs.evidence(knob.turned(x), n_seeds=_SEEDS_OF_GROWTH)
+            probes[x] = Probe(x=x, evidence=evidence)
     goal = binding_goal(runs.goals, probes[above].evidence)
-    values = [probes[x].evidence.median(goal.metric) for x in ends if x in probes]
-    if len(values) < len(ends) or not all(0 < value < math.inf for value in values):
+    values = [probes[x].evidence.median(goal.metric) for x in ends]
+    if not all(0 < value < math.inf for value in values):
         return goal.text, None
     growth = math.log(values[1] / values[0]) / math.log(ends[1] / ends[0])
     return goal.text, growth

@@ -10,6 +10,7 @@ from simulator.errors import InputError
 from simulator.plan_results import Choice, Evidence, Number, Policies, Price
 from simulator.planning.defences import Defence, defences
 from simulator.planning.evidence import strain_of
+from simulator.planning.floor import forbids
 from simulator.planning.runs import Runs
 from simulator.scenario import Scenario
 
@@ -82,6 +83,8 @@ def neighbours(policy: Policy) -> Iterator[Policy]:
 def compare_policies(runs: Runs, scenario: Scenario) -> tuple[Policies, list[Judged]]:
     """Run the grid, add defences to the best, and look closer at the best of all.
 
+    Where no policy can meet the objectives, the grid alone shows what each makes of it.
+
     Returns:
         What was found, and the candidates from the best on; those that were looked at closer
         come first.
@@ -91,6 +94,8 @@ def compare_policies(runs: Runs, scenario: Scenario) -> tuple[Policies, list[Jud
     """
     today = Candidate(words=own_policy(scenario), scenario=scenario)
     judged = _judged(runs, [today, *(_candidate(scenario, policy) for policy in grid())])
+    if forbids(runs.goals, scenario) is not None:
+        return _summed_up(runs, judged, refused={})
     first = next(one.candidate.policy for one in _ranked(judged) if one.candidate.policy)
     judged += _judged(runs, [_candidate(scenario, policy) for policy in neighbours(first)])
     best = _ranked(judged)[:_FINALISTS]
@@ -106,8 +111,15 @@ def compare_policies(runs: Runs, scenario: Scenario) -> tuple[Policies, list[Jud
     judged += _judged(runs, defended)
     final = _judged(runs, [one.candidate for one in _ranked(judged)[:_CONFIRMED]], every_seed=True)
     done = {id(one.candidate) for one in final}
-    judged = [*final, *(one for one in judged if id(one.candidate) not in done)]
-    ranked = [*_ranked(final), *_ranked(judged[len(final) :])]
+    rest = [one for one in judged if id(one.candidate) not in done]
+    return _summed_up(runs, rest, final=final, refused=refused)
+
+
+def _summed_up(
+    runs: Runs, rest: Sequence[Judged], *, final: Sequence[Judged] = (), refused: dict[str, str]
+) -> tuple[Policies, list[Judged]]:
+    judged = [*final, *rest]
+    ranked = [*_ranked(final), *_ranked(rest)]
     recovery, peak = metrics_of(runs)
     choices = _choices(judged, recovery, peak)
     price_at = next((one.candidate.policy for one in ranked if one.candidate.policy), None)

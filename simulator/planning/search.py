@@ -4,6 +4,10 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+_FIRST_STEP = 2**0.25
+"""How many times as much is looked at first; each further step is the square of the one before, for
+edges that are near matter most."""
+
 
 class Bracket(NamedTuple):
     """Where an answer changes."""
@@ -22,9 +26,9 @@ def edge(
     most: float,
     tolerance: float,
 ) -> Bracket:
-    """Find where an answer changes, going from a start by doubling and then by bisection.
+    """Find where an answer changes, going from a start in ever longer steps and then by bisection.
 
-    Of several changes it finds one between the start and the first doubling that differs.
+    Of several changes it finds one between the start and the first value that differs.
 
     Args:
         answer: The question; asked of positive numbers.
@@ -35,9 +39,9 @@ def edge(
     """
     same = answer(start)
     last, first = start, None
-    factor = 1.0
+    factor = math.sqrt(_FIRST_STEP)
     while first is None and factor < most:
-        factor = min(factor * 2, most)
+        factor = min(factor * factor, most)
         value = start * factor if up else start / factor
         if answer(value) == same:
             last = value
@@ -53,7 +57,7 @@ def edge(
 
 
 def smallest(
-    meets: Callable[[int], bool], *, start: int, most: int, tolerance: float = 0.0
+    meets: Callable[[int], bool], *, start: int, most: int, tolerance: float = 0.0, low: int = 0
 ) -> int | None:
     """The smallest number that meets a condition which larger ones tend to meet.
 
@@ -62,16 +66,19 @@ def smallest(
         start: Where to begin; doubled until one meets it, halved until one does not.
         most: The largest number to look at.
         tolerance: How much too large the answer may be, as a share of it.
+        low: A number below `start` that is known not to meet it.
 
     Returns:
         A number that was seen to meet it, one next below having been seen not to; None if not even
         `most` does.
     """
-    low, high = 0, start  # `low` does not meet it, `high` does.
+    high = start  # `low` does not meet it, `high` does.
     if meets(start):
-        while high > 1 and meets(max(1, high // 2)):
-            high = max(1, high // 2)
-        low = high // 2
+        while (half := max(1, high // 2)) > low and half < high:
+            if not meets(half):
+                low = half
+                break
+            high = half
     else:
         while True:
             if high >= most:
