@@ -88,7 +88,9 @@ def advise(
         confirmed = _confirmed(runs, proposal.scenario)
         if confirmed is None or confirmed.meets:
             lines = [opening, proposal.words]
-            if confirmed is not None:
+            if confirmed is None:
+                lines.append("The engine cannot run it at full size: that rests on small herds.")
+            else:
                 lines.append(
                     f"At full size ({scenario.n_clients:,} clients): "
                     f"{measured(confirmed, goal.metric)}, {met_in_words(confirmed)}."
@@ -100,7 +102,7 @@ def advise(
                 scenario=proposal.scenario.to_toml(),
                 confirmation=confirmed,
             )
-    return _infeasible(runs, scenario, opening, ranked, capacity)
+    return _infeasible(runs, today, opening, ranked, capacity)
 
 
 def _opening(today: Evidence, text: str, metric: str) -> str:
@@ -112,6 +114,8 @@ def _opening(today: Evidence, text: str, metric: str) -> str:
 
 def _confirmed(runs: Runs, scenario: Scenario) -> Evidence | None:
     """What a setting comes to at full size; None if the engine cannot run that."""
+    if runs.small(scenario).factor == 1:
+        return runs.evidence(scenario)
     try:
         return runs.full_size(scenario, n_seeds=CONFIRMATIONS)
     except InputError:
@@ -181,13 +185,13 @@ def _fields(scenario: Scenario, steps: dict[str, int]) -> dict[str, int]:
 
 def _infeasible(
     runs: Runs,
-    scenario: Scenario,
+    today: Evidence,
     opening: str,
     ranked: Sequence[Judged],
     capacity: Capacity | None,
 ) -> Advice:
     """Which objective stands in the way, and how near one can get."""
-    seen = [one.evidence for one in ranked]
+    seen = [today, *(one.evidence for one in ranked)]
     if capacity is not None:
         seen += [probe.evidence for needed in capacity.needed for probe in needed.probes]
     nearest = {goal.text: min(seen, key=partial(_strain, goal)) for goal in runs.goals}

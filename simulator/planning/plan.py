@@ -158,36 +158,39 @@ class _Work:
         save_plan(self.result, self._directory)
 
     def all_parts(self) -> None:
-        """Do everything that there is time for."""
+        """Do everything that there is time for, the parts in turn up to their share of it."""
         self.keep()
-        self._part("today's setting", self._today)
-        self._part("policies", self._policies)
-        self._part("capacity", self._capacity)
-        self._part("advice", self._advice)
-        self._part("vulnerable region", self._region)
-        self._part("edges", self._edges)
-        self._part("capacity, by resource", self._resources)
-
-    def _part(self, name: str, do: Callable[[], None]) -> None:
-        self._runs.part = name
-        try:
-            do()
-        except OutOfTimeError:
-            self.keep(unfinished=(*self.result.unfinished, name))
+        budget = self._runs.until - self._began_at
+        parts: Sequence[tuple[str, Callable[[], None], float]] = (
+            ("today's setting", self._today, 0.2),
+            ("policies", self._policies, 0.45),
+            ("capacity", self._capacity, 0.7),
+            ("advice", self._advice, 1.0),
+            ("vulnerable region", self._region, 0.9),
+            ("edges", self._edges, 1.0),
+            ("capacity, by resource", self._resources, 1.0),
+        )
+        for name, do, share in parts:
+            self._runs.part = name
+            self._runs.until = self._began_at + share * budget
+            try:
+                do()
+            except OutOfTimeError:
+                self.keep(unfinished=(*self.result.unfinished, name))
 
     def _today(self) -> None:
-        herd, runs = self._herd, self._runs
-        today = runs.evidence(herd)
+        today = self._runs.evidence(self._herd)
         self.keep(today=today, assumptions=self._assumptions(today))
-        if today.scale > 1:
-            runs.part = "today's setting at full size"
-            try:
-                full = runs.full_size(herd, n_seeds=CONFIRMATIONS)
-            except InputError as error:
-                note = f"At full size the engine cannot run it: {error}"
-                self.keep(assumptions=(*self.result.assumptions, note))
-            else:
-                self.keep(today_full=full)
+
+    def _today_full(self) -> None:
+        """Today's setting at full size, if a smaller herd stood for it so far."""
+        if self.result.today is None or self.result.today.scale == 1:
+            return
+        try:
+            self.keep(today_full=self._runs.full_size(self._herd, n_seeds=CONFIRMATIONS))
+        except InputError as error:
+            note = f"At full size the engine cannot run it: {error}"
+            self.keep(assumptions=(*self.result.assumptions, note))
 
     def _assumptions(self, today: Evidence) -> tuple[str, ...]:
         times = [
@@ -203,8 +206,10 @@ class _Work:
         )
 
     def _policies(self) -> None:
-        found, self._ranked = compare_policies(self._runs, self._herd)
+        found, self._ranked, complete = compare_policies(self._runs, self._herd)
         self.keep(policies=found)
+        if not complete:
+            raise OutOfTimeError
 
     def _capacity(self) -> None:
         known = self.result.capacity or describe(self._herd)
@@ -221,6 +226,7 @@ class _Work:
             self.keep(capacity=known)
 
     def _advice(self) -> None:
+        self._today_full()
         today = self.result.today_full or self.result.today
         if today is not None:
             capacity = self.result.capacity
