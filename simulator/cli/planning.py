@@ -131,9 +131,8 @@ def _show(found: PlanResult, directory: Path) -> None:
     typer.echo(f"\nIt rests on: {' '.join(found.assumptions)}")
     if found.unfinished:
         typer.echo(f"Not done within --budget: {', '.join(found.unfinished)}.")
-    typer.echo(
-        f"\n{found.n_runs:,} runs in {found.took:,.0f} s. All of it is in {directory / PLAN}"
-    )
+    spent = f"{found.n_runs:,} runs in {found.took:,.0f} s"
+    typer.echo(f"\n{spent}. All of it is in {directory / PLAN}")
 
 
 def _parts(found: PlanResult) -> Iterator[str]:

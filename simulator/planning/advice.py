@@ -23,8 +23,10 @@ CONFIRMATIONS = 2
 """Seeds at full size."""
 _TRIES = 3
 """Proposals that are run at full size at most."""
+_HEADROOM = 1.05
+"""How many times the least capacity is recommended: no two storms are alike."""
 _MORE = 1.03
-"""Capacity that is added where the least turns out too little at full size."""
+"""Capacity that is added where that turns out too little at full size."""
 _WORTH = 0.95
 """A change of policy beside one of capacity has to save more than the rest of this share of it."""
 
@@ -92,7 +94,9 @@ def advise(
         confirmed = _confirmed(runs, proposal.scenario)
         if confirmed is None or confirmed.meets:
             lines = [opening, proposal.words]
-            if confirmed is not None:
+            if confirmed is None:
+                lines.append("The engine cannot run it at full size: that rests on small herds.")
+            else:
                 lines.append(
                     f"At full size ({scenario.n_clients:,} clients): "
                     f"{measured(confirmed, goal.metric)}, {met_in_words(confirmed)}."
@@ -116,6 +120,8 @@ def _opening(today: Evidence, text: str, metric: str) -> str:
 
 def _confirmed(runs: Runs, scenario: Scenario) -> Evidence | None:
     """What a setting comes to at full size; None if the engine cannot run that."""
+    if runs.small(scenario).factor == 1:
+        return runs.evidence(scenario)
     try:
         return runs.full_size(scenario, n_seeds=CONFIRMATIONS)
     except InputError:
@@ -151,7 +157,7 @@ def _proposals(
     ruled_out = forbids(runs.goals, scenario) is not None
     none_does = "No policy can do it" if ruled_out else "No policy that was tried does it"
     for turn in range(_TRIES):
-        aim = (chosen.needed or 0.0) * _MORE**turn
+        aim = (chosen.needed or 0.0) * _HEADROOM * _MORE**turn
         steps = enough_steps(scenario, aim)
         larger = with_steps(base, steps)
         now = {field: value_of(scenario, field) for field in steps}
@@ -168,8 +174,9 @@ def _proposals(
             scenario=larger,
             changes=changes,
             words=f"{none_does} at the present {per_second(capacity.capacity)}, "
-            f"where the fastest possible recovery is {seconds(capacity.floor)}. It takes "
-            f"{per_second(reached)}{under}: {words}.",
+            f"where the fastest possible recovery is {seconds(capacity.floor)}. The "
+            f"least that does{under} is {per_second(chosen.needed or 0.0)}; with some headroom, "
+            f"{per_second(reached)}: {words}.",
         )
 
 

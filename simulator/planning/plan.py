@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -152,6 +152,7 @@ class _Work:
         self._herd = herd
         self._directory = directory
         self._began_at = began_at
+        self._budget = runs.until - began_at
         self._ranked: list[Judged] = []
 
     def keep(self, **found: object) -> None:
@@ -162,40 +163,45 @@ class _Work:
         save_plan(self.result, self._directory)
 
     def all_parts(self) -> None:
-        """Do everything that there is time for."""
+        """Do everything that there is time for, the parts in turn up to their share of it."""
         self.keep()
-        self._part("today's setting", self._today)
-        ruled_out = forbids(self._runs.goals, self._herd) is not None
-        if not ruled_out:
-            self._part("policies", self._policies)
-        self._part("capacity", self._capacity)
-        self._part("advice", self._advice)
-        if ruled_out:  # They are of interest, but cannot be what is recommended.
-            self._part("policies", self._policies)
-        self._part("edges", self._edges)
-        self._part("vulnerable region", self._region)
-        self._part("capacity, by resource", self._resources)
+        for name, do, share in self._parts():
+            self._runs.part = name
+            self._runs.until = self._began_at + share * self._budget
+            try:
+                do()
+            except OutOfTimeError:
+                self.keep(unfinished=(*self.result.unfinished, name))
 
-    def _part(self, name: str, do: Callable[[], None]) -> None:
-        self._runs.part = name
-        try:
-            do()
-        except OutOfTimeError:
-            self.keep(unfinished=(*self.result.unfinished, name))
+    def _parts(self) -> Iterator[tuple[str, Callable[[], None], float]]:
+        """What is done, in turn, and at which share of the time it has to be over."""
+        yield "today's setting", self._today, 0.2
+        if forbids(self._runs.goals, self._herd) is None:
+            yield "policies", self._policies, 0.45
+            yield "capacity", self._capacity, 0.7
+            yield "advice", self._advice, 1.0
+        else:  # No policy can be what is recommended.
+            yield "capacity", self._capacity, 0.5
+            yield "advice", self._advice, 1.0
+            yield "policies", self._policies, 0.7
+        yield "edges", self._edges, 0.85
+        yield "vulnerable region", self._region, 1.0
+        yield "capacity, by resource", self._resources, 1.0
 
     def _today(self) -> None:
-        herd, runs = self._herd, self._runs
-        today = runs.evidence(herd)
+        today = self._runs.evidence(self._herd)
         self.keep(today=today, assumptions=self._assumptions(today))
-        if today.scale > 1 and abs(strain_of(runs.goals, today) - 1) < _NEAR:
-            runs.part = "today's setting at full size"
-            try:
-                full = runs.full_size(herd, n_seeds=CONFIRMATIONS)
-            except InputError as error:
-                note = f"At full size the engine cannot run it: {error}"
-                self.keep(assumptions=(*self.result.assumptions, note))
-            else:
-                self.keep(today_full=full)
+
+    def _today_full(self) -> None:
+        """Today's setting at full size, if a smaller herd stood for it and came near a limit."""
+        today = self.result.today
+        if today is None or today.scale == 1 or abs(strain_of(self._runs.goals, today) - 1) > _NEAR:
+            return
+        try:
+            self.keep(today_full=self._runs.full_size(self._herd, n_seeds=CONFIRMATIONS))
+        except InputError as error:
+            note = f"At full size the engine cannot run it: {error}"
+            self.keep(assumptions=(*self.result.assumptions, note))
 
     def _assumptions(self, today: Evidence) -> tuple[str, ...]:
         times = [
@@ -211,8 +217,10 @@ class _Work:
         )
 
     def _policies(self) -> None:
-        found, self._ranked = compare_policies(self._runs, self._herd)
+        found, self._ranked, complete = compare_policies(self._runs, self._herd)
         self.keep(policies=found)
+        if not complete:
+            raise OutOfTimeError
 
     def _capacity(self) -> None:
         known = self.result.capacity or describe(self._herd)
@@ -229,6 +237,7 @@ class _Work:
             self.keep(capacity=known)
 
     def _advice(self) -> None:
+        self._today_full()
         today = self.result.today_full or self.result.today
         if today is not None:
             capacity = self.result.capacity

@@ -11,13 +11,14 @@ from simulator.plan_results import Choice, Evidence, Number, Policies, Price
 from simulator.planning.defences import Defence, defences
 from simulator.planning.evidence import strain_of
 from simulator.planning.floor import forbids
-from simulator.planning.runs import Runs
+from simulator.planning.runs import OutOfTimeError, Runs
 from simulator.scenario import Scenario
 
 BASES = (0.5, 2.0)
 CAPS = (10.0, 60.0)
-JITTERS = ("none", "equal", "full", "decorrelated")
+JITTERS = ("full", "none", "decorrelated", "equal")
 """The grid: seconds, seconds, kinds; the factor is the usual one of each kind."""
+_USUAL_FACTOR, _DECORRELATED_FACTOR = 2.0, 3.0
 _FACTORS = (1.5, 3.0)
 _TIMES = (0.5, 2.0)
 """Other factors, and multiples of base and cap, that are tried next to the best of the grid."""
@@ -66,60 +67,44 @@ def as_change(scenario: Scenario, policy: Policy) -> str:
 def grid() -> Iterator[Policy]:
     """Every policy that is tried."""
     for base, cap, jitter in product(BASES, CAPS, JITTERS):
-        yield Policy.model_validate({"base": base, "cap": cap, "jitter": jitter})
+        factor = _USUAL_FACTOR if jitter != "decorrelated" else _DECORRELATED_FACTOR
+        yield Policy.model_validate({"base": base, "factor": factor, "cap": cap, "jitter": jitter})
 
 
 def neighbours(policy: Policy) -> Iterator[Policy]:
     """Policies of the same kind of jitter, each with one other number."""
     cap = policy.cap or policy.base
     own = {"base": policy.base, "factor": policy.factor, "cap": cap, "jitter": policy.jitter}
-    for factor in _FACTORS:
+    for factor in sorted({*_FACTORS} - {policy.growth_factor}):
         yield Policy.model_validate({**own, "factor": factor})
     for times in _TIMES:
         yield Policy.model_validate({**own, "base": min(times * policy.base, cap)})
         yield Policy.model_validate({**own, "cap": max(times * cap, policy.base)})
 
 
-def compare_policies(runs: Runs, scenario: Scenario) -> tuple[Policies, list[Judged]]:
+def compare_policies(runs: Runs, scenario: Scenario) -> tuple[Policies, list[Judged], bool]:
     """Run the grid, add defences to the best, and look closer at the best of all.
 
     Where no policy can meet the objectives, the grid alone shows what each makes of it.
 
     Returns:
-        What was found, and the candidates from the best on; those that were looked at closer
-        come first.
-
-    Raises:
-        OutOfTimeError: The time is over.
+        What was found; the candidates from the best on, those that were looked at closer first;
+        and whether there was time for all of it.
     """
-    today = Candidate(words=own_policy(scenario), scenario=scenario)
-    judged = _judged(runs, [today, *(_candidate(scenario, policy) for policy in grid())])
-    if forbids(runs.goals, scenario) is not None:
-        return _summed_up(runs, judged, refused={})
-    first = next(one.candidate.policy for one in _ranked(judged) if one.candidate.policy)
-    judged += _judged(runs, [_candidate(scenario, policy) for policy in neighbours(first)])
-    best = _ranked(judged)[:_FINALISTS]
-    if all(one.candidate.policy is not None for one in best):
-        best.append(judged[0])
+    judged: list[Judged] = []
     refused: dict[str, str] = {}
-    defended = [
-        found
-        for one in best
-        for found in _with_defences(one.candidate)
-        if found.defence is not None and _is_possible(runs, found, refused)
-    ]
-    judged += _judged(runs, defended)
-    final = _judged(runs, [one.candidate for one in _ranked(judged)[:_CONFIRMED]], every_seed=True)
-    done = {id(one.candidate) for one in final}
-    rest = [one for one in judged if id(one.candidate) not in done]
-    return _summed_up(runs, rest, final=final, refused=refused)
-
-
-def _summed_up(
-    runs: Runs, rest: Sequence[Judged], *, final: Sequence[Judged] = (), refused: dict[str, str]
-) -> tuple[Policies, list[Judged]]:
-    judged = [*final, *rest]
-    ranked = [*_ranked(final), *_ranked(rest)]
+    try:
+        for found in _rounds(runs, scenario, judged, refused):
+            judged += found
+        n_confirmed = _CONFIRMED if forbids(runs.goals, scenario) is None else 0
+        best = [one.candidate for one in _ranked(judged)[:n_confirmed]]
+        final = _judged(runs, best, every_seed=True)
+    except OutOfTimeError:
+        ranked, complete = _ranked(judged), False
+    else:
+        done = {id(one.candidate) for one in final}
+        judged = [*final, *(one for one in judged if id(one.candidate) not in done)]
+        ranked, complete = [*_ranked(final), *_ranked(judged[len(final) :])], True
     recovery, peak = metrics_of(runs)
     choices = _choices(judged, recovery, peak)
     price_at = next((one.candidate.policy for one in ranked if one.candidate.policy), None)
@@ -131,7 +116,31 @@ def _summed_up(
         price_of=_delays_of(price_at) if price_at else "",
         refused=refused,
     )
-    return found_policies, ranked
+    return found_policies, ranked, complete
+
+
+def _rounds(
+    runs: Runs, scenario: Scenario, judged: Sequence[Judged], refused: dict[str, str]
+) -> Iterator[list[Judged]]:
+    """What is tried, a part after the other; each goes by what was found in those before.
+
+    Raises:
+        OutOfTimeError: The time is over.
+    """
+    yield _judged(runs, [Candidate(words=own_policy(scenario), scenario=scenario)])
+    for jitter in JITTERS:
+        alike = [policy for policy in grid() if policy.jitter == jitter]
+        yield _judged(runs, [_candidate(scenario, policy) for policy in alike])
+    if forbids(runs.goals, scenario) is not None:
+        return
+    first = next(one.candidate.policy for one in _ranked(judged) if one.candidate.policy)
+    yield _judged(runs, [_candidate(scenario, policy) for policy in neighbours(first)])
+    best = _ranked(judged)[:_FINALISTS]
+    if all(one.candidate.policy is not None for one in best):
+        best.append(judged[0])
+    for one in best:
+        defended = _with_defences(one.candidate)
+        yield _judged(runs, [found for found in defended if _is_possible(runs, found, refused)])
 
 
 def _candidate(scenario: Scenario, policy: Policy) -> Candidate:

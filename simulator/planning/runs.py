@@ -9,6 +9,7 @@ from typing import Any, Self
 from simulator.engines.model.scope import needs_reference
 from simulator.errors import HerdError, InputError, RunFailedError
 from simulator.plan_results import Evidence
+from simulator.planning.changes import with_server
 from simulator.planning.evidence import evidence_of
 from simulator.planning.objective import Goal
 from simulator.planning.scaling import Scaled, at_full_size, can_scale, scaled
@@ -68,7 +69,8 @@ class Runs:
         self.n_runs = 0
         self._engine = engine
         self._workers = workers
-        self._until = until
+        self.until = until
+        """When the time of what is being done is over, by `time.monotonic`."""
         self._told = told
         self._known: dict[tuple[str, int], Mapping[str, Any]] = {}
         self._executor: Executor | None = None
@@ -89,7 +91,7 @@ class Runs:
     @property
     def time_left(self) -> float:
         """Seconds."""
-        return self._until - time.monotonic()
+        return self.until - time.monotonic()
 
     def small(self, scenario: Scenario) -> Scaled:
         """The herd that stands for this one in a search."""
@@ -98,7 +100,21 @@ class Runs:
         found = scaled(scenario, SIZES[self._engine])
         if self._engine == "model" and needs_reference(found.scenario):
             return scaled(scenario, REFERENCE_SIZE)
+        if found.scenario.n_clients <= REFERENCE_SIZE:
+            return Scaled(scenario=self.event_by_event(found.scenario), factor=found.factor)
         return found
+
+    def event_by_event(self, scenario: Scenario) -> Scenario:
+        """The same, in a form that the model engine follows one event at a time where it can.
+
+        Of few clients that is quicker than arrays, above all where a herd is stuck. It does so for
+        a limit on connections, here one that is never reached.
+        """
+        server = scenario.server
+        simple = server.nodes == 1 and not server.stages and server.max_connections is None
+        if self._engine != "model" or not simple:
+            return scenario
+        return with_server(scenario, max_connections=2 * scenario.n_clients)
 
     def evidence(self, scenario: Scenario, *, n_seeds: int | None = None) -> Evidence:
         """What a setting comes to; see `evidences`."""

@@ -70,7 +70,7 @@ def map_region(runs: Runs, scenario: Scenario) -> Region:
     """
     base = _that_can_skip(runs, scenario)
     places = list(_places(base))
-    small = [scaled(place.scenario, _SIZE).scenario for place in places]
+    small = [runs.event_by_event(scaled(place.scenario, _SIZE).scenario) for place in places]
     found = runs.summaries(small, runs.seeds[:_SEEDS])
     cells = tuple(
         Cell(
@@ -167,7 +167,10 @@ def _nearest_stuck(
 
 def _remedies(runs: Runs, stuck: Scenario) -> Iterator[Remedy]:
     changed = list(_changes(stuck))
-    small = [scaled(_long_enough(scenario), _SIZE).scenario for _, scenario in changed]
+    small = [
+        runs.event_by_event(scaled(_long_enough(scenario), _SIZE).scenario)
+        for _, scenario in changed
+    ]
     for (words, _), summaries in zip(
         changed, runs.summaries(small, runs.seeds[:_SEEDS]), strict=True
     ):
