@@ -115,6 +115,8 @@ class CapacityNeeded(_Value):
     limit: float
     changes: Mapping[str, int]
     """What gives this capacity: fields of the scenario, and their values."""
+    settled: bool = True
+    """Was there time to see that nothing less does, and under all seeds?"""
     probes: tuple[Probe, ...]
     """x is the capacity of the narrowest stage, all others having at least as much."""
 

@@ -108,7 +108,24 @@ def advise(
                 scenario=proposal.scenario.to_toml(),
                 confirmation=confirmed,
             )
+    if capacity is None or not capacity.needed:
+        return _undecided(goal, opening, today, least=least_capacity(runs.goals, scenario))
     return _infeasible(runs, today, opening, ranked, capacity)
+
+
+def _undecided(goal: Goal, opening: str, today: Evidence, *, least: float) -> Advice:
+    """What can be said where there was no time to search."""
+    value = today.median(goal.metric)
+    known = f"; it takes {per_second(least)} at the very least" if least else ""
+    return Advice(
+        kind="none",
+        lines=(
+            opening,
+            f"There was no time to find what meets it{known}. Give it a longer --budget.",
+        ),
+        binding_objective=goal.text,
+        nearest=value if math.isfinite(value) else None,
+    )
 
 
 def _opening(today: Evidence, text: str, metric: str) -> str:
@@ -155,6 +172,7 @@ def _proposals(
     if policy is not None and policy.candidate.policy is not None:
         base = policy.candidate.scenario
     ruled_out = forbids(runs.goals, scenario) is not None
+    does = "does" if chosen.settled else "was seen to do, in the time there was,"
     none_does = "No policy can do it" if ruled_out else "No policy that was tried does it"
     for turn in range(_TRIES):
         aim = (chosen.needed or 0.0) * _HEADROOM * _MORE**turn
@@ -175,7 +193,7 @@ def _proposals(
             changes=changes,
             words=f"{none_does} at the present {per_second(capacity.capacity)}, "
             f"where the fastest possible recovery is {seconds(capacity.floor)}. The "
-            f"least that does{under} is {per_second(chosen.needed or 0.0)}; with some headroom, "
+            f"least that {does}{under} is {per_second(chosen.needed or 0.0)}; with some headroom, "
             f"{per_second(reached)}: {words}.",
         )
 

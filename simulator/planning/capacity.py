@@ -19,7 +19,7 @@ from simulator.planning.changes import (
     workers_of,
 )
 from simulator.planning.floor import forbids, least_capacity
-from simulator.planning.runs import Runs
+from simulator.planning.runs import OutOfTimeError, Runs
 from simulator.planning.search import smallest
 from simulator.scenario import Scenario
 
@@ -49,6 +49,9 @@ def capacity_needed(
 ) -> CapacityNeeded:
     """The least capacity of the narrowest stage, the others being no narrower, under a policy.
 
+    If the time is over before that is certain, the least that was seen to do; then it is not
+    `settled`.
+
     Args:
         runs: Where to run.
         scenario: Today's.
@@ -62,6 +65,7 @@ def capacity_needed(
         scenario = scenario.with_policy(replaced_by)
     today = min(capacities(scenario).values())
     probes: dict[float, Probe] = {}
+    seen_to_do: list[int] = []
 
     def steps_for(percent: int) -> dict[str, int]:
         steps_to = capacity_steps if percent <= _PERCENT else enough_steps
@@ -72,17 +76,25 @@ def capacity_needed(
         if probe is None:
             return False
         probes[probe.x] = probe
+        if probe.evidence.meets:
+            seen_to_do.append(percent)
         return probe.evidence.meets
 
     most = _MOST * _PERCENT
     low = math.floor(_PERCENT * least_capacity(runs.goals, scenario) / today)
     start = _PERCENT if low < _PERCENT else math.ceil(_AHEAD * low)
-    found = _confirmed(
-        runs,
-        smallest(meets, start=start, most=most, tolerance=_TOLERANCE, low=min(low, start - 1)),
-        lambda percent: with_steps(scenario, steps_for(percent)),
-        most=most,
-    )
+    settled = True
+    try:
+        found = _confirmed(
+            runs,
+            smallest(meets, start=start, most=most, tolerance=_TOLERANCE, low=min(low, start - 1)),
+            lambda percent: with_steps(scenario, steps_for(percent)),
+            most=most,
+        )
+    except OutOfTimeError:
+        if not seen_to_do:
+            raise
+        found, settled = min(seen_to_do), False
     steps = {} if found is None else steps_for(found)
     reached = None if found is None else min(capacities(with_steps(scenario, steps)).values())
     return CapacityNeeded(
@@ -90,6 +102,7 @@ def capacity_needed(
         needed=reached,
         limit=today * _MOST,
         changes={} if found is None else steps,
+        settled=settled,
         probes=tuple(probes[x] for x in sorted(probes)),
     )
 

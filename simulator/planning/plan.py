@@ -178,10 +178,10 @@ class _Work:
         yield "today's setting", self._today, 0.2
         if forbids(self._runs.goals, self._herd) is None:
             yield "policies", self._policies, 0.45
-            yield "capacity", self._capacity, 0.7
+            yield "capacity", self._capacity, 0.8
             yield "advice", self._advice, 1.0
         else:  # No policy can be what is recommended.
-            yield "capacity", self._capacity, 0.5
+            yield "capacity", self._capacity, 0.8
             yield "advice", self._advice, 1.0
             yield "policies", self._policies, 0.7
         yield "edges", self._edges, 0.85
@@ -229,6 +229,8 @@ class _Work:
         ):
             known = known.model_copy(update={"needed": (*known.needed, needed)})
             self.keep(capacity=known)
+            if not needed.settled:
+                raise OutOfTimeError
 
     def _resources(self) -> None:
         known = self.result.capacity or describe(self._herd)
