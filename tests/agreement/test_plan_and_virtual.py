@@ -1,7 +1,7 @@
 """A plan against the virtual engine: what it recommends meets the objective there, too.
 
-The built-in `capacity` scenario with everything some hundred times smaller, so that a plan takes seconds:
-arrays search, and then client and server themselves are asked.
+The built-in `capacity` scenario made so small that a plan takes seconds: arrays search, and then
+client and server themselves are asked.
 """
 
 from simulator import plan
@@ -30,7 +30,7 @@ def test_a_recommendation_holds_on_one_node_in_virtual(tmp_path):
     """What a plan says it takes does it for client and server themselves, all scaled alike."""
     objectives = ["time_to_recovery_p99 < 8"]
     herd = load_scenario("capacity", changes=_SMALLER)
-    found = plan(herd, objectives=objectives, replications=3, workers=1, budget=20, out=tmp_path)
+    found = plan(herd, objectives=objectives, replications=3, workers=1, budget=12, out=tmp_path)
     assert not found.met
     assert found.advice is not None
     print(*found.advice.lines, *found.advice.changes, sep="\n")
