@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from reports.panels import legend_under_axes, new_panels, root_figure
 from reports.style import GREY, INK, POLICY_COLOURS, styled
-from simulator.plan_results import Capacity, PlanResult
+from simulator.plan_results import Capacity, CapacityNeeded, PlanResult
 
 _HEIGHT = 3.6
 """Inches."""
+_HEAD = 1.08
+_FEWEST_TICKS = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -48,8 +50,7 @@ def plot_capacity(
             figure.suptitle(f"What capacity buys: {plan.scenario}", x=0.01, ha="left")
         curves = {}
         for place, needed in enumerate(capacity.needed):
-            found = [(probe.x, probe.evidence.median(metric)) for probe in needed.probes]
-            finite = [(x, y) for x, y in found if math.isfinite(y)]
+            finite = [(x, y) for x, y in _points(plan, needed, place, metric) if math.isfinite(y)]
             (curves[needed.policy],) = ax.plot(
                 [x for x, _ in finite],
                 [y for _, y in finite],
@@ -65,7 +66,7 @@ def plot_capacity(
         line = _limit(ax, plan, metric)
         ax.set_xscale("log")
         ax.minorticks_off()
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(bottom=0, top=_HEAD * ax.dataLim.ymax)
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         ax.set_xticks(_ticks(ax))
@@ -79,7 +80,20 @@ def plot_capacity(
 def _ticks(ax: Axes) -> list[float]:
     low, high = ax.get_xlim()
     series = [float(d * 10**e) for e in range(-1, 9) for d in (1, 2, 5)]
-    return [tick for tick in series if low <= tick <= high]
+    ticks = [tick for tick in series if low <= tick <= high]
+    if len(ticks) >= _FEWEST_TICKS:
+        return ticks
+    return [tick for tick in MaxNLocator(6).tick_values(low, high) if low <= tick <= high]
+
+
+def _points(
+    plan: PlanResult, needed: CapacityNeeded, place: int, metric: str
+) -> list[tuple[float, float]]:
+    """Capacities that were looked at and what they came to; the first policy is today's."""
+    found = {probe.x: probe.evidence.median(metric) for probe in needed.probes}
+    if place == 0 and plan.today is not None and plan.capacity is not None:
+        found.setdefault(plan.capacity.capacity, plan.today.median(metric))
+    return sorted(found.items())
 
 
 def _limit(ax: Axes, plan: PlanResult, metric: str) -> Line2D | None:

@@ -271,4 +271,4 @@ def _price(judged: Sequence[Judged], at: Policy) -> Iterator[Price]:
 
 
 def _delays_of(policy: Policy) -> str:
-    return f"exponential {policy.base:g} s x{policy.growth_factor:g} up to {policy.cap:g} s"
+    return f"exponential, {policy.base:g} s up to {policy.cap:g} s"
