@@ -32,13 +32,17 @@ for scenario in ${*:-restart libraries rolling-deploy stages report}; do
         herd compare cascade --engine virtual --out "$runs/cascade"
         cp "$runs/cascade/figures/lost.png" "$gallery/lost.png"
         ;;
+    plan)
+        herd plan restart --objective 'time_to_recovery_p99 < 15' --out "$runs/plan" || test $? = 3
+        cp "$runs/plan/figures/region.png" "$gallery/region.png"
+        ;;
     report)
         herd compare restart --engine virtual --out "$runs/report"
         chromium --headless --no-sandbox --hide-scrollbars --window-size=1280,1180 \
             --screenshot="$gallery/report.png" "file://$runs/report/report.html"
         ;;
     *)
-        echo "make.sh: $scenario: restart, libraries, rolling-deploy, stages or report" >&2
+        echo "make.sh: $scenario: restart, libraries, rolling-deploy, stages, plan or report" >&2
         exit 2
         ;;
     esac
