@@ -1,7 +1,8 @@
 #!/bin/sh
 # Draws the README's pictures anew, those of the scenarios named, of all unless any is:
 #
-#     sh reports/gallery/make.sh [restart] [libraries] [rolling-deploy] [stages] [report]
+#     sh reports/gallery/make.sh [restart] [libraries] [rolling-deploy] [stages] [plan]
+#         [report]
 #
 # `restart` is measured on real sockets: run it on an idle machine. If that is too slow, the verdict
 # is not ok, and its pictures stay as they are. The others come out the same on every machine; that of
@@ -10,7 +11,7 @@ set -eu
 gallery=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 runs=$(mktemp -d)
 trap 'rm -rf "$runs"' EXIT
-for scenario in ${*:-restart libraries rolling-deploy stages report}; do
+for scenario in ${*:-restart libraries rolling-deploy stages plan report}; do
     case $scenario in
     restart)
         herd compare restart --strict --out "$runs/restart"

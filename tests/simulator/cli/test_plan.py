@@ -34,7 +34,7 @@ def test_bad_input_is_one_line(cli, arguments, said):
 def test_the_exit_code_says_whether_today_meets_the_objective(cli, in_tmp):
     """3 if it does not; and what there was no time for is named."""
     met = cli(
-        "plan", *_SMALL, *_QUICK, "--objective=recovered_share > 0", "--out=met", "--budget=9"
+        "plan", *_SMALL, *_QUICK, "--objective=recovered_share > 0", "--out=met", "--budget=3"
     )
     assert met.returncode == 0
     missed = cli(

@@ -25,7 +25,7 @@ def found(small, tmp_path_factory):
         objectives=["time_to_recovery_p99 < 16"],
         replications=2,
         workers=1,
-        budget=60.0,
+        budget=16.0,
         out=out,
     ), out
 
@@ -60,7 +60,7 @@ def test_an_infeasible_objective_says_what_binds(small, tmp_path, monkeypatch):
         objectives=["time_to_recovery_p99 < 0.5", "recovered_share > 0.5"],
         replications=2,
         workers=1,
-        budget=25.0,
+        budget=8.0,
         out=tmp_path / "out",
     )
     assert result.advice.kind == "none"
