@@ -30,7 +30,7 @@ def is_told_late(summary: Summary) -> bool:
 
 def is_never_told(summary: Summary) -> bool:
     """Do clients that are back wait in vain for what they missed?"""
-    return math.isinf(value_of(summary, "time_to_sync_p95"))
+    return summary["recovered_share"] != 0 and math.isinf(value_of(summary, "time_to_sync_p95"))
 
 
 def time_back(summary: Summary) -> float:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from server_stub.settings import Count, OrAll, PositiveCount, PositiveSeconds, Seconds, Settings
@@ -78,7 +78,18 @@ def _that_can_be_staged(value: Any) -> Any:  # noqa: ANN401 - whatever the input
 
 DEFAULT_CLOSE_CODE = 1012
 """Service restart."""
-CloseCode = Annotated[int, Field(ge=1000, le=4999, strict=True)]
+
+
+def _that_can_be_sent(code: int) -> int:
+    """Leave only the codes that may stand in a close frame (RFC 6455, 7.4)."""
+    if code not in {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}:
+        raise PydanticCustomError(
+            "close_code", "allowed: 1000 to 1003, 1007 to 1014, 3000 to 4999: others are never sent"
+        )
+    return code
+
+
+CloseCode = Annotated[int, Field(strict=True), AfterValidator(_that_can_be_sent)]
 Direction = Literal["both", "up", "down"]
 """To the server, to the client, or both ways."""
 SlowFactor = Annotated[float, Field(gt=1, strict=True)]
@@ -178,6 +189,8 @@ class Outage(Settings):
             yield f"every = {self.every:g} needs `count`, how often the outage happens"
         if self.every is not None and self.every <= self.down_for:
             yield f"every = {self.every:g} must exceed down_for = {self.down_for:g}"
+        if self.nodes is not None and len(set(self.nodes)) < len(self.nodes):
+            yield f"nodes = {list(self.nodes)} names a node twice"
         if self.drain_over is not None and self.drain_over > self.down_for:
             yield f"drain_over = {self.drain_over:g} is part of down_for = {self.down_for:g}"
         if self.kind in (OutageKind.CRASH, OutageKind.DRAIN) and (

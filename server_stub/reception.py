@@ -102,15 +102,18 @@ class Reception:
         """
         try:
             handshake = await self._read_request(stream)
+            if handshake is not None and await self._welcome.answer(stream, handshake, spawn):
+                return b""
         except BadRequestError as bad:
-            self._recorder.count(trio.current_time(), "malformed")
-            return bad.answer()
-        except (SilentPeerError, GarbledError):
-            self._recorder.count(trio.current_time(), "malformed")
+            last_words: bytes | None = bad.answer()
+        except GarbledError:
+            last_words = b""  # The stream has something of its own to say to that, if anything.
+        except SilentPeerError:
+            last_words = None
+        else:
             return None
-        if handshake is not None and await self._welcome.answer(stream, handshake, spawn):
-            return b""
-        return None
+        self._recorder.count(trio.current_time(), "malformed")
+        return last_words
 
     async def _show_out(self, stream: Stream, last_words: bytes) -> None:
         """Part with a peer in such a way that it can read our last words."""

@@ -16,7 +16,7 @@ _COUNTED = {
     "completed": "Services finished, wasted ones included.",
     "wasted": "Services finished for a client that had left.",
     "rejected": "Arrivals turned away.",
-    "malformed": "Peers cut off for breaking HTTP, RFC 6455 or a limit.",
+    "malformed": "Peers cut off for breaking TLS, HTTP, RFC 6455 or a limit.",
 }
 
 

@@ -307,7 +307,9 @@ class Client:
                     self._open(started_at)
                     await self._stay_connected(connection)
             except AttemptFailedError as failure:
-                return self._fail(started_at, failure.outcome, failure.retry_after)
+                return self._fail(
+                    started_at, failure.outcome, failure.retry_after, status=failure.status
+                )
             except ConnectionLostError as loss:
                 return self._lose(loss, started_at)
             except trio.Cancelled:
@@ -322,10 +324,7 @@ class Client:
         return next_step
 
     def _patience_ends_at(self, started_at: float) -> float:
-        """When an attempt that started then is given up, by the timeout or by the policy."""
-        timeout = self._config.connect_timeout
-        timed_out_at = math.inf if timeout is None else started_at + timeout
-        return min(timed_out_at, self._lifecycle.given_up_at(started_at))
+        return self._lifecycle.patience_ends_at(started_at, self._config.connect_timeout)
 
     async def _stay_connected(self, connection: Connection) -> None:
         """Talk until the connection is lost, or until the client is told to close.
@@ -401,13 +400,20 @@ class Client:
         outcome: Outcome,
         retry_after: float = 0.0,
         *,
+        status: int | None = None,
         given_up: bool = False,
     ) -> Reconnecting | Failed:
         now = trio.current_time()
         if self._config.retry_after == "ignore":
             retry_after = 0.0
         self.surroundings.failed(self.identity, started_at, now, given_up=given_up)
-        ended, next_step = self._lifecycle.attempt_failed(started_at, now, outcome, retry_after)
+        ended, next_step = self._lifecycle.attempt_failed(
+            started_at,
+            now,
+            outcome,
+            retry_after,
+            final_status=status if self._config.statuses.ends(status) else None,
+        )
         self._announcer.tell(ended, next_step)
         self._announcer.status(self.status)
         return next_step

@@ -233,7 +233,7 @@ class Digest:
     rates: Columns
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, weakref_slot=True)
 class RunResult:
     """One finished run: the scenario, what happened, and the manifest that vouches for it."""
 

@@ -35,6 +35,7 @@ from simulator.core.connectivity import MonitorConfig
 from simulator.core.heartbeat import HeartbeatConfig
 from simulator.core.outgoing import OutgoingConfig
 from simulator.core.presets import PRESETS
+from simulator.core.statuses import StatusRules
 from simulator.core.visibility import PageRules
 from simulator.errors import ScenarioError
 from simulator.own_policies import resolve
@@ -58,6 +59,8 @@ class ClientConfig(Settings):
     heartbeat: Annotated[HeartbeatConfig | None, OrNone] = HeartbeatConfig()
     close_codes: CloseRules = CloseRules()
     """Which close codes mean come back, come back later, or stay away."""
+    statuses: StatusRules = StatusRules()
+    """Which HTTP statuses, in the place of the 101, end reconnecting."""
     retry_after: Literal["obey", "ignore"] = "obey"
     """Does it wait as long as a Retry-After header asks? A web page cannot: browsers do not show it
     the headers of a handshake that was turned away."""

@@ -31,7 +31,7 @@ def backtest(
     """Forecast a storm that was recorded but not fitted to, and state the error."""
     from reports.wording import percent  # noqa: PLC0415 - heavy
     from simulator.calibration import backtest as forecast  # noqa: PLC0415 - heavy
-    from simulator.cli.output import print_json, print_table  # noqa: PLC0415 - heavy
+    from simulator.cli.printing import print_json, print_table  # noqa: PLC0415 - heavy
     from simulator.run_directory import load_run  # noqa: PLC0415 - heavy
     from simulator.scenario_files import load_scenario  # noqa: PLC0415 - heavy
 

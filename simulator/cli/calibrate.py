@@ -30,7 +30,7 @@ def calibrate(
 ) -> None:
     """Fit a [server] table to a recorded run, and say what it rests on."""
     from simulator.calibration import fit_incident, fit_run  # noqa: PLC0415 - heavy
-    from simulator.cli.output import print_json  # noqa: PLC0415 - heavy
+    from simulator.cli.printing import print_json  # noqa: PLC0415 - heavy
     from simulator.errors import InputError  # noqa: PLC0415
     from simulator.run_directory import load_run  # noqa: PLC0415 - heavy
 

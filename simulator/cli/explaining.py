@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from simulator.cli.listing import Listed, facts, in_range, listed
-from simulator.cli.output import print_json, print_pairs, print_table
+from simulator.cli.printing import print_json, print_pairs, print_table
 from simulator.core.backoff import Policy, describe
 from simulator.core.presets import PRESETS, Preset
 from simulator.core.preview import first_delays

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from simulator.cli.output import print_json, print_table
+from simulator.cli.printing import print_json, print_table
 from simulator.core.backoff import Policy, describe, most_retries
 from simulator.core.policies import NAMED
 from simulator.core.preview import delay_bounds, longest_delay

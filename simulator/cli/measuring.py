@@ -26,7 +26,7 @@ from simulator.bench.models import (
 from simulator.bench.virtual_worker import VIRTUAL
 from simulator.checkup import can_run, examine
 from simulator.cli.display import Display
-from simulator.cli.output import print_json, print_table
+from simulator.cli.printing import print_json, print_table
 from simulator.errors import InputError
 from simulator.scenario_files import load_scenario
 

@@ -48,8 +48,6 @@ def policies(  # noqa: PLR0917 - Typer makes options of them
     json: options.JsonOption = False,
 ) -> None:
     """List the policies with their first delays and grades, or explain one."""
-    from simulator.cli import explaining, listing  # noqa: PLC0415 - heavy, not needed for --help
-
     if name is None:
         for option, value in {"--delays": delays, "--figure": figure}.items():
             if value is not None:
@@ -61,8 +59,13 @@ def policies(  # noqa: PLR0917 - Typer makes options of them
     if delays is not None and figure is not None:
         raise typer.BadParameter("has no effect beside --delays", param_hint="--figure")
     if name is None:
+        from simulator.cli import listing  # noqa: PLC0415 - heavy, not needed for --help
+
         listing.list_policies(sort=sort, as_json=json)
-    elif delays is None:
+        return
+    from simulator.cli import explaining  # noqa: PLC0415 - likewise, and not needed for the list
+
+    if delays is None:
         explaining.explain_policy(name, figure=figure, as_json=json)
     else:
         explaining.print_delays(name, delays, seed=1 if seed is None else seed, as_json=json)

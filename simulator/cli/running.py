@@ -15,15 +15,12 @@ from simulator.cli.command_line import command_line
 from simulator.cli.display import Display
 from simulator.cli.options import Asked
 from simulator.cli.output import (
-    complain,
     interruption_told,
     main_numbers,
-    print_json,
-    print_pairs,
-    print_table,
     print_whereabouts,
     settle,
 )
+from simulator.cli.printing import complain, print_json, print_pairs, print_table
 from simulator.cli.publishing import HTML, publish_comparison, publish_run
 from simulator.cli.request import prepare
 from simulator.experiment import Comparison

@@ -11,7 +11,7 @@ def scenarios(
     ] = None,
 ) -> None:
     """List the built-in scenarios, or print one as TOML to start from."""
-    from simulator.cli.output import print_table  # noqa: PLC0415 - heavy
+    from simulator.cli.printing import print_table  # noqa: PLC0415 - heavy
     from simulator.errors import UnknownNameError  # noqa: PLC0415
     from simulator.scenario_files import builtin_scenarios, load_scenario  # noqa: PLC0415 - heavy
 

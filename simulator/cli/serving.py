@@ -10,9 +10,11 @@ from typing import Any
 import typer
 
 from server_stub.marks import Mark
+from server_stub.outage import Outage
 from simulator.cli.checks import Check, parse_check
 from simulator.cli.options import AskedToServe
-from simulator.cli.output import complain, interruption_told, print_json, settle
+from simulator.cli.output import interruption_told, settle
+from simulator.cli.printing import complain, print_json
 from simulator.cli.publishing import publish_run
 from simulator.cli.request import Mistakes, check_junit, refuse_empty_junit
 from simulator.cli.running import print_run
@@ -106,7 +108,7 @@ def _prepare(asked: AskedToServe) -> tuple[Scenario, Terms, Sequence[Check]]:
     parsed = [mistakes.caught(partial(parse_check, text)) for text in asked.fail_if or ()]
     checks = [check for check in parsed if check is not None]
     if checks and scenario is not None:
-        rehearsal = _seen_by_server(rehearse(without_herd(scenario)))
+        rehearsal = _seen_by_server(rehearse(_with_trouble(without_herd(scenario))))
         for check in checks:
             mistakes.caught(partial(check.verify, (_LABEL,), rehearsal))
     mark = mistakes.caught(partial(_mark, asked.client_id))
@@ -137,6 +139,12 @@ def _seen_by_server(summary: Mapping[str, Any]) -> Mapping[str, Any]:
         **{name: None for name in unseen if "." not in name},
         "unmeasured": [*summary["unmeasured"], *sorted(unseen)],
     }
+
+
+def _with_trouble(scenario: Scenario) -> Scenario:
+    """The same with an outage, which may be ordered even where none is scheduled."""
+    outage = scenario.outage or (Outage(starts_at=1.0, down_for=1.0),)
+    return scenario.model_copy(update={"outage": outage})
 
 
 def _changes(asked: AskedToServe) -> Iterator[str]:

@@ -10,7 +10,7 @@ import typer
 
 from reports.wording import percent
 from simulator.cli.display import Display
-from simulator.cli.output import complain, print_json, print_table
+from simulator.cli.printing import complain, print_json, print_table
 from simulator.experiment import new_directory
 from simulator.scenario_files import DEFAULT
 from simulator.sweeping import Sweep, grid_of

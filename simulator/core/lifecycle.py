@@ -188,12 +188,45 @@ class Lifecycle:
             self.episode, self.attempt, started_at, lost_at=self._lost_at
         )
 
+    def patience_ends_at(self, started_at: float, connect_timeout: float | None) -> float:
+        """When the attempt that began then is given up, by the timeout or by the policy.
+
+        Args:
+            started_at: When it began.
+            connect_timeout: Seconds; None for no end.
+        """
+        if connect_timeout is None:
+            return self.given_up_at(started_at)
+        timed_out_at = max(
+            started_at + connect_timeout,
+            self._retries.lasts_until(
+                self.episode, self.attempt, started_at, lost_at=self._lost_at
+            ),
+        )
+        return min(timed_out_at, self.given_up_at(started_at))
+
     def attempt_failed(
-        self, started_at: float, now: float, outcome: Outcome, retry_after: float = 0.0
+        self,
+        started_at: float,
+        now: float,
+        outcome: Outcome,
+        retry_after: float = 0.0,
+        *,
+        final_status: int | None = None,
     ) -> tuple[AttemptEnded, Reconnecting | Failed]:
-        """The attempt did not succeed; the server may have asked to wait for `retry_after` s."""
+        """The attempt did not succeed.
+
+        Args:
+            started_at: When it began.
+            now: The clock.
+            outcome: How it ended.
+            retry_after: Seconds that the server wants to be left alone.
+            final_status: The HTTP status of the answer, if it is one that says not to come back.
+        """
         self._go(Step.ATTEMPT_FAILED)
         ended = self._ended(started_at, now, outcome)
+        if final_status is not None:
+            return ended, self._give_up(now, f"turned away for good (HTTP {final_status})")
         self.not_before = now + retry_after
         due_at = self._retries.due_after_failure(
             self.episode, self.attempt + 1, started_at, now, lost_at=self._lost_at

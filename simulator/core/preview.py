@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server_stub.draws import Purpose, uniforms
-from simulator.core.backoff import LONGEST_DELAY, Policy, delay, most_retries
+from simulator.core.backoff import LONGEST_DELAY, Policy, delay, delays, most_retries
 from simulator.core.backoff.timing import counts_from_start, next_waits
 
 FIRST_EPISODE = 1
@@ -24,6 +24,12 @@ def n_retries(policy: Policy, at_most: int) -> int:
     """How many retries in a row the policy makes, if so many are looked at."""
     most = most_retries(policy)
     return at_most if most is None else min(at_most, most)
+
+
+def leaves_to_chance(policy: Policy) -> bool:
+    """Can two clients of the policy, in the same place, wait for different times?"""
+    drawn = any(not isinstance(wait, float) for wait in policy.waits)
+    return bool(policy.function or policy.base_spread or drawn or policy.jitter != "none")
 
 
 def delay_bounds(policy: Policy, n_attempts: int) -> list[tuple[float, float]]:
@@ -100,6 +106,9 @@ def first_delays(
     Returns:
         Seconds from the loss or the failure to the next attempt, shape (n_clients, n_attempts).
     """
+    if n_clients > 1 and not leaves_to_chance(policy):
+        of_one = first_delays(policy, 1, n_attempts, seed=seed, refused_after=refused_after)
+        return np.repeat(of_one, n_clients, axis=0)
     columns = n_retries(policy, n_attempts)
     waits = np.zeros((n_clients, columns))
     clients = np.arange(n_clients)
@@ -130,12 +139,9 @@ def longest_delay(policy: Policy) -> float | None:
     """Seconds of the longest delay of a policy; None where there is no end, or none that shows."""
     if policy.function:
         return None
-    near, far = (
-        max(
-            delay(policy, step, u, LONGEST_DELAY, own=u)
-            for step in (*range(1, 65), last)
-            for u in (0.0, 1.0)
-        )
-        for last in _FAR
-    )
+    steps = np.array([*range(1, 65), *_FAR])
+    previous = np.full(steps.size, LONGEST_DELAY)
+    by_draw = [delays(policy, steps, np.full(steps.size, u), previous, own=u) for u in (0.0, 1.0)]
+    *all_others, near, far = np.max(by_draw, axis=0).tolist()
+    near, far = (max(*all_others, last) for last in (near, far))
     return near if near == far < LONGEST_DELAY else None

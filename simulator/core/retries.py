@@ -116,14 +116,33 @@ class Retries:
         policy = self._policy
         patience = math.inf
         if policy.count_from == "slot":
-            patience = started_at + delay(
-                policy,
-                self._step + 1,
-                self._draw(episode, attempt + 1),
-                self._previous,
-                own=self._own,
-                downtime=started_at - lost_at,
-            )
+            patience = started_at + self._delay_after(episode, attempt, started_at - lost_at)
         if policy.suspended_after is not None and started_at < lost_at + policy.suspended_after:
             patience = min(patience, lost_at + policy.suspended_after)
         return patience
+
+    def lasts_until(
+        self, episode: int, attempt: int, started_at: float, *, lost_at: float
+    ) -> float:
+        """Until when the policy keeps an attempt up beyond the connect timeout, if it does.
+
+        Args:
+            episode: As for `given_up_at`, like all that follow.
+            attempt: As there.
+            started_at: As there.
+            lost_at: As there.
+        """
+        if not self._policy.outlasts_timeout:
+            return -math.inf
+        return started_at + self._delay_after(episode, attempt, started_at - lost_at)
+
+    def _delay_after(self, episode: int, attempt: int, downtime: float) -> float:
+        """Seconds of the delay that will follow an attempt if it fails."""
+        return delay(
+            self._policy,
+            self._step + 1,
+            self._draw(episode, attempt + 1),
+            self._previous,
+            own=self._own,
+            downtime=downtime,
+        )

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from server_stub.recorder import INTERVAL
 from server_stub.tables import Columns
 from simulator.core.outcomes import Outcome
+from simulator.core.peaks import peak_rate
 from simulator.metrics.percentiles import percentile
-from simulator.metrics.rates import peak_count, peak_rate
+from simulator.metrics.rates import peak_count
 from simulator.results import RunResult, select
 
 

@@ -8,21 +8,6 @@ from server_stub.recorder import INTERVAL
 from server_stub.tables import Columns
 
 
-def peak_rate(instants: NDArray[np.float64], window: float) -> float:
-    """Most events in any window [t, t + window), per second.
-
-    The busiest window can always be slid to start at an event, so only those are looked at.
-
-    Args:
-        instants: Seconds, in any order, shape (n,).
-        window: Seconds.
-    """
-    starts = np.sort(instants)
-    first = np.flatnonzero(np.diff(starts, prepend=-np.inf))  # Of those at one instant.
-    ends = np.searchsorted(starts, starts[first] + window, side="left")
-    return int((ends - first).max(initial=0)) / window
-
-
 def peak_arrival_rate_up(server: Columns, outages: Columns, window: float) -> float:
     """Most arrivals, at all nodes together, in any window of intervals, per second.
 

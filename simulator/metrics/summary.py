@@ -2,18 +2,21 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from copy import deepcopy
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from server_stub.doorkeeper import Reason
 from server_stub.tables import turned_away_by
 from simulator.core.outcomes import Cause, Outcome, labels
+from simulator.core.peaks import peak_rate
 from simulator.metrics.accounts import total
 from simulator.metrics.flows import HEALTHY_LOST
 from simulator.metrics.percentiles import percentile
-from simulator.metrics.rates import peak_arrival_rate_up, peak_rate
+from simulator.metrics.rates import peak_arrival_rate_up
 from simulator.metrics.scope import Observation, Scope
 from simulator.metrics.stages import rows_of, stage_summaries
 from simulator.metrics.trust import verdict
@@ -23,14 +26,24 @@ Value = float | bool | str | dict[str, int] | None
 Metric = Callable[[Scope], Value]
 
 
+_KNOWN: WeakKeyDictionary[RunResult, dict[str, Any]] = WeakKeyDictionary()
+"""Summaries of results that are still about: tables, figures and page all ask for them."""
+
+
 def summarise(result: RunResult) -> dict[str, Any]:
-    """The content of `summary.json`.
+    """The content of `summary.json`; a result never changes, so it is worked out once.
 
     Returns:
         The metrics of the whole run; the same under `outages` by index and `cohorts` by name; what
         came of each stage under `stages` by name. None stands for infinite, or for unmeasured
         where `unmeasured` names the field.
     """
+    if result not in _KNOWN:
+        _KNOWN[result] = _summarise(result)
+    return deepcopy(_KNOWN[result])
+
+
+def _summarise(result: RunResult) -> dict[str, Any]:
     observation = Observation(result)
     manifest = result.manifest
     summary_of = partial(_summary_of, unseen=manifest.unmeasured)
@@ -138,9 +151,10 @@ def _floor(scope: Scope) -> float:
     if not scope.recoveries:
         return math.nan
     episodes = scope.episodes.where(scope.episodes.outage >= 0)
-    pairs = np.sort(episodes.outage.astype(np.int64) << 32 | episodes.client)
-    outages = pairs[np.diff(pairs, prepend=-1) > 0] >> 32
-    return int(np.bincount(outages).max(initial=0)) / scope.capacity
+    shape = (episodes.outage.max(initial=-1) + 1, int(episodes.client.max(initial=0)) + 1)
+    was_hit = np.zeros(shape, dtype=np.bool_)
+    was_hit[episodes.outage, episodes.client] = True
+    return int(np.count_nonzero(was_hit, axis=1).max(initial=0)) / scope.capacity
 
 
 def _detection_time(scope: Scope, *, share: float) -> float:

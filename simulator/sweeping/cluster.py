@@ -1,5 +1,6 @@
 """A Dask cluster as a crew: `pip install 'thundering-herd[distributed]'`."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import Any
 from simulator.errors import InputError
 from simulator.sweeping.crew import Crew
 
+_ADDRESS = re.compile(r"(tcp|tls|ws|wss)://[^\s:/]+:\d+/?|(tcp|tls|ws|wss)://\[[^\s/]+\]:\d+/?")
 _PATIENCE = 5.0
 """Seconds in which a scheduler must answer."""
 
@@ -33,6 +35,8 @@ def dask_crew(address: str) -> Iterator[Crew]:
 
 
 def _client(address: str) -> Any:  # noqa: ANN401 - distributed has no types
+    if not _ADDRESS.fullmatch(address):
+        raise InputError(f"--dask = {address}: allowed: the scheduler's, as tcp://HOST:8786")
     try:
         from distributed import Client  # noqa: PLC0415 - an extra that only this needs
     except ImportError:

@@ -45,11 +45,20 @@ Dial = Callable[[], Awaitable[Stream]]
 class AttemptFailedError(HerdError):
     """An attempt to connect did not end in a connection."""
 
-    def __init__(self, outcome: Outcome, reason: str = "", *, retry_after: float = 0.0) -> None:
+    def __init__(
+        self,
+        outcome: Outcome,
+        reason: str = "",
+        *,
+        retry_after: float = 0.0,
+        status: int | None = None,
+    ) -> None:
         super().__init__(f"{outcome.name.lower()}: {reason}")
         self.outcome = outcome
         self.retry_after = retry_after
         """Seconds that the server asked to wait."""
+        self.status = status
+        """The HTTP status of a rejection; None where nothing was answered."""
 
 
 class ConnectionLostError(HerdError):
@@ -184,6 +193,7 @@ def rejection(
         Outcome.REJECTED,
         f"HTTP {status} {responses.get(status, '')}",
         retry_after=_retry_after({name.lower(): value for name, value in headers}, wall_clock),
+        status=status,
     )
 
 

@@ -39,14 +39,30 @@ _SCENARIOS = {
     "a silent freeze": ("silent-freeze",),
     "a silent freeze that loses everybody": ("silent-freeze", "outage.lost_at_thaw=true"),
     "three outages": ("flapping",),
+    "whoever is served when it goes down again": (
+        # One, so that no two are asked to come back at the same instant.
+        *("restart", "server.retry_after=1", "server.backlog=0", "client.connect_timeout=9"),
+        "server.service_time={kind='constant', mean=3.5}",
+        "outage=[{starts_at=1.0, down_for=1.0}, {starts_at=5.0, down_for=1.0}]",
+        "client.policy={growth='constant', base=0.2, jitter='full'}",
+    ),
     "a network outage": ("wifi-drop", "cohort.network_monitor=none"),
     "a full backlog": ("restart", "server.backlog=3", "server.retry_after=2"),
     "a full backlog that resets": ("restart", "server.backlog=3", "server.overflow=reset"),
     "a full backlog that drops": ("restart", "server.backlog=3", "server.overflow=drop"),
     "a short kernel queue": ("restart", "server.listen_backlog=20", "outage.refuse=false"),
     "the abandoned are skipped": ("restart", "server.abandoned=skip", "client.connect_timeout=2"),
+    "attempts that outlast the timeout": (
+        *("restart", "outage.refuse=false", "server.listen_backlog=20"),
+        *("client.connect_timeout=0.5", "client.policy=grpc-go"),
+    ),
+    "attempts that outlast the timeout in a queue": (
+        *("restart", "server.service_time.mean=0.1", "client.connect_timeout=0.3"),
+        *("client.policy=grpc-go", "client.policy.base=2"),
+    ),
     "few connections allowed": ("restart", "server.max_connections=90"),
     "closed for good": ("restart", "client.close_codes.end=[1012]"),
+    "turned away for good": ("restart", "client.statuses.end=[503]", "server.backlog=5"),
     "three nodes by turns": ("restart", "server.nodes=3"),
     "three nodes by hash": ("crash", "server.nodes=3", "server.balance=hash"),
     "one node of three": (

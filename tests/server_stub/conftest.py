@@ -161,7 +161,7 @@ class Peer:
 class Node:
     """A server that listens from t = 0; one worker and one second of service unless told."""
 
-    def __init__(self, nursery, outages, seed, syn_retry_at, load, **config):
+    def __init__(self, nursery, outages, seed, syn_retry_at, *, load, in_front, **config):
         config = {"workers": 1, "service_time": constant(1.0), **config}
         self.config = ServerConfig(**config)
         self.windows = unfold(Outage(**outage) for outage in outages)
@@ -169,7 +169,7 @@ class Node:
         self.recorder = ServerRecorder()
         self.server = Server(
             self.config,
-            port=self.port,
+            port=in_front(self.port),
             seed=seed,
             recorder=self.recorder,
             load=None if load is None else Load(**load),
@@ -237,8 +237,16 @@ def constant(seconds):
 def node(nursery):
     """A call that starts one, given fields of its configuration; needs `autojump_clock`."""
 
-    async def start(*, outages=(), seed=1, syn_retry_at=(1.0, 2.0, 3.0), load=None, **config):
-        started = Node(nursery, outages, seed, syn_retry_at, load, **config)
+    async def start(
+        *,
+        outages=(),
+        seed=1,
+        syn_retry_at=(1.0, 2.0, 3.0),
+        load=None,
+        in_front=lambda port: port,
+        **config,
+    ):
+        started = Node(nursery, outages, seed, syn_retry_at, load=load, in_front=in_front, **config)
         await started.start()
         return started
 

@@ -100,8 +100,8 @@ def test_outages_may_touch():
         ({"down_for": 0.0}, "greater than 0"),
         ({"down_for": float("inf")}, "finite"),
         ({"count": 0, "every": 9.0}, "greater than 0"),
-        ({"close_code": 999}, "greater than or equal to 1000"),
-        ({"close_code": 5000}, "less than or equal to 4999"),
+        ({"close_code": 999}, "allowed: 1000 to 1003"),
+        ({"close_code": 5000}, "3000 to 4999"),
         ({"down_for": "6"}, "valid number"),
         ({"duration": 6.0}, "Extra inputs are not permitted"),
     ],
@@ -139,3 +139,16 @@ def test_windows_are_apart_and_in_order_or_refused(outages):
     assert [window.index for window in windows] == list(range(len(windows)))
     bounds = [at for window in windows for at in (window.starts_at, window.ends_at)]
     assert bounds == sorted(bounds)
+
+
+@pytest.mark.parametrize("code", [0, 999, 1004, 1005, 1006, 1015, 2000, 2999, 5000])
+def test_a_code_that_no_close_frame_may_carry_is_refused(code):
+    """Else the clients would hear nothing."""
+    with pytest.raises(ValidationError, match="allowed: 1000 to 1003"):
+        Outage(starts_at=1.0, down_for=1.0, close_code=code)
+
+
+def test_an_outage_hits_a_node_once():
+    """Whoever names it twice means another one."""
+    with pytest.raises(ValidationError, match="twice"):
+        Outage(starts_at=1.0, down_for=1.0, nodes=(0, 0))

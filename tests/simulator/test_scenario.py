@@ -192,7 +192,7 @@ SCENARIOS = st.builds(
             starts_at=st.floats(0.0, 50.0),
             down_for=st.floats(0.001, 30.0),
             nodes=st.none() | st.just((1,)),
-            close_code=st.none() | st.integers(1000, 4999),
+            close_code=st.none() | st.sampled_from([1000, 1001, 1012]) | st.integers(3000, 4999),
             refuse=st.none() | st.booleans(),
         )
     ),

@@ -28,7 +28,7 @@ def refusal(scenario, at=None):
 
 
 CLIENTS_OWN = {
-    *("policy", "connect_timeout", "rtt", "close_codes", "retry_after", "outgoing"),
+    *("policy", "connect_timeout", "rtt", "close_codes", "statuses", "retry_after", "outgoing"),
     *("visible_share", "page", "brake", "clients_per_address"),
 }
 """What a client does whoever its server is."""

@@ -131,6 +131,9 @@ class Policy(Settings):
     - poll: its start; and a timer that runs on meanwhile, so that an attempt which fails later is
       followed at the timer's next round, each round that it took being a step
     """
+    outlasts_timeout: Flag = False
+    """Does an attempt go on for as long as the delay after it will be, where that is more than the
+    client's connect timeout?"""
     suspended_after: Annotated[PositiveSeconds | None, OrNone] = None
     """Seconds after the loss at which whatever goes on is given up for `suspended_delay`, which is
     every delay from then on, without jitter."""
@@ -227,6 +230,10 @@ def without_effect(policy: Policy) -> dict[str, str]:
         "first_from_start": (
             not policy.immediate_first and policy.count_from != "poll",
             "immediate_first = false and a count_from other than 'poll'",
+        ),
+        "outlasts_timeout": (
+            policy.count_from != "slot",
+            "a count_from other than 'slot', where the delay itself ends the attempt",
         ),
         "suspended_delay": (policy.suspended_after is not None, "suspended_after"),
     }

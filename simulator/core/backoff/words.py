@@ -83,6 +83,8 @@ def _rest(policy: "Policy") -> Iterator[str]:
         yield _reset(policy)
     if policy.count_from != "failure":
         yield _COUNTED[policy.count_from]
+    if policy.outlasts_timeout:
+        yield "attempts last as long as the next delay"
     if policy.suspended_after is not None:
         yield f"every {policy.suspended_delay:g} s once down for {policy.suspended_after:g} s"
 

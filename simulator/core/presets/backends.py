@@ -5,9 +5,12 @@ from simulator.core.heartbeat import HeartbeatConfig
 from simulator.core.presets.preset import habits, preset
 from simulator.core.visibility import PageRules
 
+_PINGS = HeartbeatConfig(interval=20.0, timeout=20.0)
+_WEBSOCKETS_LEGACY = habits(connect_timeout=10.0, heartbeat=_PINGS, page=PageRules())
 _WEBSOCKETS = habits(
     connect_timeout=10.0,
-    heartbeat=HeartbeatConfig(interval=20.0, timeout=20.0),
+    heartbeat=_PINGS,
+    end_status=("200-499", 501, "505-599"),
     page=PageRules(),
 )
 _GRPC = habits(connect_timeout=20.0, heartbeat=None, page=PageRules())
@@ -21,8 +24,10 @@ BACKENDS = (
         source="websockets/client.py 360-436; websockets/asyncio/client.py 592-629",
         rule="At once; then anything up to 5 s; then 3.1 s, 1.618 times as long each time, up to "
         "90 s. Starts over whenever it connects. Gives an attempt up after 10 s; pings every 20 "
-        "s, dead 20 s later. (A handshake that is answered 4xx, 429 included, raises; left out.)",
-        storm="Everybody at once at first; then spread once, over 5 s, and never again.",
+        "s, dead 20 s later. An answer of any other HTTP status than 500, 502, 503 and 504, 429 "
+        "included, ends it all (so does one that is no HTTP, which is left out).",
+        storm="Everybody at once at first; then spread once, over 5 s; and whom a limit answers "
+        "429 is gone for good.",
         policy=Policy(
             immediate_first=True,
             waits=(5.0,),
@@ -43,7 +48,7 @@ BACKENDS = (
         licence="BSD-3-Clause",
         source="websockets/legacy/client.py 601-636",
         rule="At once; then anything up to 5 s; then whole seconds: 5, 8, 13, 21, 34, 55, 89, "
-        "and 90 for ever. The rest as python-websockets.",
+        "and 90 for ever. The rest as python-websockets, but no answer ends it.",
         storm="Everybody at once at first; then spread once, over 5 s, and never again.",
         policy=Policy(
             immediate_first=True,
@@ -52,7 +57,7 @@ BACKENDS = (
             jitter_until=1,
             reset_after=None,
         ),
-        client=_WEBSOCKETS,
+        client=_WEBSOCKETS_LEGACY,
     ),
     preset(
         "grpc",
@@ -82,8 +87,8 @@ BACKENDS = (
         licence="Apache-2.0",
         source="internal/backoff/backoff.go; backoff/backoff.go; clientconn.go resetTransport",
         rule="At once; then exactly 1 s after the failure; then 1.6 times as long each time, up "
-        "to 120 s, 20 % more or less. Starts over on connect. Gives an attempt up after 20 s (or "
-        "the delay, if that is longer; left out).",
+        "to 120 s, 20 % more or less. Starts over on connect. Gives an attempt up after 20 s, or "
+        "after the delay that would follow it, if that is longer.",
         storm="Everybody at once, and all together once more after 1 s; then as grpc.",
         policy=Policy(
             immediate_first=True,
@@ -93,6 +98,7 @@ BACKENDS = (
             jitter="proportional",
             spread=0.2,
             jitter_from=2,
+            outlasts_timeout=True,
             reset_after=None,
         ),
         client=_GRPC,

@@ -9,6 +9,7 @@ from simulator.core.backoff import Policy
 from simulator.core.close_codes import CloseRules, Codes
 from simulator.core.connectivity import MonitorConfig
 from simulator.core.heartbeat import HeartbeatConfig
+from simulator.core.statuses import Statuses, StatusRules
 from simulator.core.visibility import PageRules
 
 MILLISECONDS = 0.001
@@ -71,6 +72,7 @@ def habits(
     heartbeat: HeartbeatConfig | None,
     end: Codes = (),
     at_once: Codes = (),
+    end_status: Statuses = (),
     wakes_online: bool = False,
     page: PageRules = TIMERS_ALONE,
 ) -> Mapping[str, Any]:
@@ -83,6 +85,7 @@ def habits(
         heartbeat: None for none.
         end: Close codes after which it does not come back.
         at_once: Close codes after which it comes back at once.
+        end_status: HTTP statuses, in the place of the 101, after which it does not come back.
         wakes_online: Does it dial at once when the browser says `online`?
         page: What it makes of the page being hidden and shown.
     """
@@ -92,6 +95,7 @@ def habits(
         "close_codes": CloseRules(
             end=end, retry=(), delayed=(), at_once=at_once, application="retry", otherwise="retry"
         ),
+        "statuses": StatusRules(end=end_status),
         "retry_after": "ignore",
         "page": page,
         "network_monitor": MonitorConfig(interval=None, window=0.0) if wakes_online else None,

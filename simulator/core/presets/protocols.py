@@ -83,12 +83,13 @@ PROTOCOLS = (
         licence="MIT",
         source="build/lib/client.js 63-68, 238-250, 441-447, 951-966; handlers/connack.js 38-57; "
         "KeepaliveManager.js 54-75",
-        rule="1 s, always. Gives an attempt up after 30 s; pings after 60 s, dead after 90 s. (A "
-        "broker that opens the socket and then says no, as when it is busy, ends it all; left "
-        "out.)",
-        storm="Lockstep each second for as long as the outage lasts.",
+        rule="1 s, always. Gives an attempt up after 30 s; pings after 60 s, dead after 90 s. A "
+        "broker that opens the socket and then refuses the session (any CONNACK but 0, such as "
+        "'server unavailable') ends it all; herd's server says that by closing with 1013, when "
+        "what stands behind the handshake has no place.",
+        storm="Lockstep each second; and whom a broker is too busy to take is lost for good.",
         policy=Policy(growth="constant", base=1.0, reset_after=None),
-        client=habits(connect_timeout=30.0, heartbeat=texts(60.0, 30.0)),
+        client=habits(connect_timeout=30.0, heartbeat=texts(60.0, 30.0), end=(1013,)),
     ),
     preset(
         "nats",

@@ -255,7 +255,7 @@ class Arrays:
         at = np.broadcast_to(self._of_nodes(self._stretch.next_down_at, nodes), cut.shape)
         told, reset = cut & says_goodbye, cut & ~says_goodbye
         self._book.count(0, _BY_OUTAGE, nodes[told], at[told])
-        self._herd.fail(clients[told], at[told], Outcome.REJECTED)
+        self._reject(clients[told], at[told])
         self._herd.fail(clients[reset], at[reset], Outcome.RESET)
 
     def _move_on(self, station: Station, clients: Clients, at: Instants) -> None:

@@ -11,6 +11,7 @@ from simulator.core.backoff import Policy, delays
 from simulator.core.backoff.timing import counts_from_start, next_waits
 from simulator.core.close_codes import Kind, disposition
 from simulator.core.outcomes import Outcome
+from simulator.core.statuses import UNAVAILABLE
 from simulator.engines.model.book import Book
 from simulator.engines.model.course import Break, Ended, ramp_connects
 from simulator.engines.model.instants import NEVER, Instants, all_in_ns, in_ns
@@ -96,6 +97,11 @@ class Herd:
         ends_at = self._at[clients] + self._of_cohort(self._timeouts, clients)
         patience: Instants = np.minimum(ends_at, NEVER)
         for cohort, some in self._by_cohort(clients):
+            if cohort.policy.outlasts_timeout:
+                lasts_until = self._at[clients[some]] + self._delays_after(
+                    cohort.policy, clients[some]
+                )
+                patience[some] = np.maximum(patience[some], np.minimum(lasts_until, NEVER))
             if _cuts_attempts_short(cohort.policy):
                 cut_off_at = self._cut_off_at(cohort.policy, clients[some])
                 patience[some] = np.minimum(patience[some], cut_off_at)
@@ -106,20 +112,24 @@ class Herd:
         started_at = self._at[clients]
         cut_off_at = np.full(clients.size, NEVER)
         if policy.count_from == "slot":
-            waits = delays(
-                policy,
-                self._step[clients] + 1,
-                self._draws(clients, self._attempt[clients] + np.uint32(1)),
-                self._previous_of(clients),
-                own=self._own(policy, clients),
-                downtime=self._downtime(clients, started_at),
-            )
-            cut_off_at = started_at + all_in_ns(waits)
+            cut_off_at = started_at + self._delays_after(policy, clients)
         if policy.suspended_after is not None:
             suspended_at = self._lost_at[clients] + in_ns(policy.suspended_after)
             before = started_at < suspended_at
             cut_off_at = np.where(before, np.minimum(cut_off_at, suspended_at), cut_off_at)
         return cut_off_at
+
+    def _delays_after(self, policy: Policy, clients: Clients) -> Instants:
+        """Nanoseconds of the delays that will follow the attempts under way if they fail."""
+        waits = delays(
+            policy,
+            self._step[clients] + 1,
+            self._draws(clients, self._attempt[clients] + np.uint32(1)),
+            self._previous_of(clients),
+            own=self._own(policy, clients),
+            downtime=self._downtime(clients, self._at[clients]),
+        )
+        return all_in_ns(waits)
 
     def keys_of(self, clients: Clients) -> Keys:
         """The episode and the attempt that each is in."""
@@ -167,7 +177,8 @@ class Herd:
         self._ended(clients, at, outcome)
         for cohort, some in self._by_cohort(clients):
             failed, now = clients[some], at[some]
-            if cohort.policy.ends_on_failure:
+            is_final = outcome is Outcome.REJECTED and cohort.statuses.ends(UNAVAILABLE)
+            if is_final or cohort.policy.ends_on_failure:
                 self._give_up(failed, now)
                 continue
             not_before = now + (retry_after if cohort.retry_after == "obey" else 0)

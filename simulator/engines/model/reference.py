@@ -20,6 +20,7 @@ from server_stub.service import service_time
 from server_stub.wire import RAMP_EPISODE
 from simulator.core.close_codes import Kind, disposition
 from simulator.core.outcomes import NoticedBy, Outcome
+from simulator.core.statuses import UNAVAILABLE
 from simulator.engines.model.course import (
     TURNED_AWAY,
     Break,
@@ -203,7 +204,9 @@ class Reference:
         self._ended(dial, outcome)
         obeys = client.cohort.retry_after == "obey"
         not_before = self._now + (retry_after if obeys else 0)
-        self._back_off(client, client.due_after_failure(self._now), not_before)
+        is_final = outcome is Outcome.REJECTED and client.cohort.statuses.ends(UNAVAILABLE)
+        due_at = None if is_final else client.due_after_failure(self._now)
+        self._back_off(client, due_at, not_before)
 
     def _ended(self, dial: _Dial, outcome: Outcome) -> None:
         client = dial.client
@@ -392,7 +395,7 @@ class Reference:
         for dial in at_the_desk:
             if not dial.has_left and graceful:
                 self._book.count(self._now, TURNED_AWAY[Reason.OUTAGE])
-                self._fail(dial, Outcome.REJECTED)
+                self._fail(dial, Outcome.REJECTED, self._retry_after)
             elif not dial.has_left:
                 self._fail(dial, Outcome.RESET)
         self._sessions.clear()

@@ -82,20 +82,28 @@ class ModelClient:
         return uniform(self.seed, Purpose.BACKOFF, self.number, self.episode, attempt)
 
     @property
-    def patience(self) -> int:
-        """When the attempt that starts at `due_at` is given up if nothing has come of it."""
-        policy, timeout = self.cohort.policy, self.cohort.connect_timeout
-        patience = NEVER if timeout is None else self.due_at + in_ns(timeout)
-        if policy.count_from == "slot":
-            slot = delay(
-                policy,
+    def _delay_after(self) -> int:
+        """Nanoseconds of the delay that will follow the attempt under way if it fails."""
+        return in_ns(
+            delay(
+                self.cohort.policy,
                 self._step + 1,
                 self._draw(self.attempt + 1),
                 self._previous,
                 own=self.own,
                 downtime=(self.due_at - self.lost_at) / 1e9,
             )
-            patience = min(patience, self.due_at + in_ns(slot))
+        )
+
+    @property
+    def patience(self) -> int:
+        """When the attempt that starts at `due_at` is given up if nothing has come of it."""
+        policy, timeout = self.cohort.policy, self.cohort.connect_timeout
+        patience = NEVER if timeout is None else self.due_at + in_ns(timeout)
+        if policy.outlasts_timeout:
+            patience = max(patience, self.due_at + self._delay_after)
+        if policy.count_from == "slot":
+            patience = min(patience, self.due_at + self._delay_after)
         if policy.suspended_after is not None:
             suspended_at = self.lost_at + in_ns(policy.suspended_after)
             if self.due_at < suspended_at:

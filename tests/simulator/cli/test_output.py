@@ -3,7 +3,7 @@
 import pytest
 
 from reports.trust import verdict_in_words
-from simulator.cli.output import print_table
+from simulator.cli.printing import print_table
 from simulator.results import Manifest, Thresholds
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from simulator import compare
 from simulator.core.presets import PRESETS
+from simulator.engines import virtual
+from simulator.metrics import summarise
 from simulator.scenario import parse
 
 NAMES = ("socket.io", "signalr", "ably", "actioncable", "pusher", "graphql-ws", "sockette", "nats")
@@ -74,6 +76,66 @@ def test_pusher_keeps_to_its_slots(comparison):
     """From start to start."""
     client, at = retries(comparison, "pusher")
     assert at[client == 0] == pytest.approx([1, 16, 46, 106, 166], abs=0.05)
+
+
+def busy(preset, changes, path):
+    """The summary of one library's herd at a server that cannot take it all in at once."""
+    scenario = parse(
+        {
+            "name": "busy",
+            "n_clients": 12,
+            "ramp_rate": 1.0,
+            "horizon": 60.0,
+            "outage": [{"starts_at": 10.0, "down_for": 5.0, "kind": "crash"}],
+            "client": {"policy": preset, **changes.pop("client", {})},
+            **changes,
+        },
+        source="test",
+    )
+    return summarise(virtual.run(scenario, out=path))
+
+
+@pytest.mark.parametrize(("name", "is_lost"), [("mqtt", True), ("stompjs", False)])
+def test_mqtt_clients_are_lost_at_a_broker_that_is_too_busy(name, is_lost, tmp_path):
+    """It opens their sockets and then refuses the session, which others try for again."""
+    session = {
+        "name": "session",
+        "when": "after",
+        "workers": 1,
+        "service_time": {"kind": "constant", "mean": 0.5},
+        "backlog": 2,
+    }
+    summary = busy(name, {"server": {"stages": [session]}}, tmp_path / "run")
+    assert (summary["n_gave_up"] > 0) is is_lost
+    assert summary["n_recovered"] + summary["n_gave_up"] >= 12
+
+
+@pytest.mark.parametrize(
+    ("name", "is_lost"), [("python-websockets", True), ("python-websockets-legacy", False)]
+)
+def test_python_websockets_clients_are_lost_at_a_limit(name, is_lost, tmp_path):
+    """It answers 429 to all but one of an address, which the older API took for a wait."""
+    changes = {
+        "server": {"max_per_address": {"rate": 1.5}},
+        "client": {"clients_per_address": 12},
+    }
+    summary = busy(name, changes, tmp_path / "run")
+    assert summary["outcomes"]["rejected"] > 0
+    assert summary["n_gave_up"] == (summary["outcomes"]["rejected"] if is_lost else 0)
+
+
+def test_phoenix_channels_join_all_at_once_when_the_socket_reopens(tmp_path):
+    """Thirty channels a page: a join storm of thirty times the connects."""
+    joins = {
+        "name": "joins",
+        "when": "after",
+        "workers": 400,
+        "service_time": {"kind": "constant", "mean": 0.01},
+        "per_connect": 30,
+    }
+    summary = busy("phoenix", {"server": {"stages": [joins]}}, tmp_path / "run")
+    assert summary["n_recovered"] == 12
+    assert summary["stages"]["joins"]["arrivals"] == 30 * summary["outcomes"]["connected"]
 
 
 def test_each_run_says_what_its_clients_were_like(comparison):

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server_stub.tables import OUTAGES, SERVER
-from simulator.metrics.rates import peak_arrival_rate_up, peak_rate
+from simulator.core.peaks import peak_rate
+from simulator.metrics.rates import peak_arrival_rate_up
 from simulator.results import as_table
 
 

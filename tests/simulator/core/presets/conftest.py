@@ -52,10 +52,7 @@ class Client:
     def hang(self):
         """The attempt gets no answer; how long it goes on, and seconds to the next, or None."""
         timeout = self.habits.get("connect_timeout")
-        given_up_at = self.life.given_up_at(self.started_at)
-        if timeout is not None:
-            given_up_at = min(given_up_at, self.started_at + timeout)
-        patience = given_up_at - self.started_at
+        patience = self.life.patience_ends_at(self.started_at, timeout) - self.started_at
         return patience, self.fail(patience)
 
     def _waits(self, step):

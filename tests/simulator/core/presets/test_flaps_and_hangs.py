@@ -141,6 +141,20 @@ def test_grpc_counts_from_the_start_and_grpc_go_from_the_failure(client):
     assert waits == {"grpc": (20.0, 0.0), "grpc-go": (20.0, 1.0)}
 
 
+def test_grpc_go_dials_for_as_long_as_it_would_wait(client):
+    """20 s at least; later as long as the delay that follows."""
+    one = client("grpc-go")
+    one.lose()
+    hung = []
+    for _ in range(12):
+        one.dial()
+        hung.append(one.hang())
+    assert [patience for patience, _ in hung[:6]] == pytest.approx([20.0] * 6)
+    assert hung[-1][0] > 60.0
+    for patience, wait in hung:
+        assert patience == pytest.approx(max(20.0, wait))
+
+
 def test_firebase_takes_the_time_of_an_attempt_off_its_bound(client):
     """No wait at all after 30 s of hanging, while its bound is below that."""
     hanging = client("firebase")

@@ -190,6 +190,33 @@ def test_phoenix_comes_back_after_a_normal_closure():
     assert kind_after("phoenix", 1000) is Kind.RETRY
 
 
+def test_python_websockets_gives_up_on_429():
+    """And on every status but four; its older API on none."""
+    rules = PRESETS["python-websockets"].client["statuses"]
+    retried = [status for status in range(200, 600) if not rules.ends(status)]
+    assert retried == [500, 502, 503, 504]
+    legacy = PRESETS["python-websockets-legacy"].client["statuses"]
+    assert not any(map(legacy.ends, range(200, 600)))
+
+
+def test_no_other_library_looks_at_the_status():
+    """A browser does not even tell it."""
+    looks = {
+        name
+        for name, preset in PRESETS.items()
+        if preset.client.get("statuses", None) and preset.client["statuses"].end
+    }
+    assert looks == {"python-websockets"}
+
+
+def test_mqtt_stops_for_good_when_the_broker_is_too_busy():
+    """A socket that opens and is closed with 1013, in the place of a CONNACK that says no."""
+    assert kind_after("mqtt", 1013) is Kind.END
+    others = {name for name, preset in PRESETS.items() if preset.client} - {"mqtt"}
+    kept_away = {name for name in others if kind_after(name, 1013) is Kind.END}
+    assert kept_away == set()
+
+
 @pytest.mark.parametrize(
     ("name", "code", "kind"),
     [

@@ -46,6 +46,7 @@ def cohorts(draw, name, share):
         heartbeat=draw(
             st.sampled_from([None, HeartbeatConfig(interval=1.0, timeout=0.5), HeartbeatConfig()])
         ),
+        statuses={"end": draw(st.sampled_from([[], [], ["500-599"]]))},
         close_codes={"end": draw(st.sampled_from([[1000], [1000, 1012]]))},
     )
 
