@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from simulator.errors import HerdError
     from simulator.experiment import Comparison, compare, load_comparison, run
     from simulator.metrics import summarise
+    from simulator.plan_results import PlanResult, load_plan
+    from simulator.planning.plan import plan
     from simulator.results import RunResult
     from simulator.run_directory import load_run
     from simulator.scenario import Scenario
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "HerdError",
+    "PlanResult",
     "Policy",
     "RunResult",
     "Scenario",
@@ -29,9 +32,11 @@ __all__ = [
     "aim",
     "compare",
     "load_comparison",
+    "load_plan",
     "load_run",
     "load_scenario",
     "load_sweep",
+    "plan",
     "run",
     "summarise",
     "sweep",
@@ -40,6 +45,7 @@ __all__ = [
 _HOMES = {
     "Comparison": "simulator.experiment",
     "HerdError": "simulator.errors",
+    "PlanResult": "simulator.plan_results",
     "Policy": "simulator.core.backoff",
     "RunResult": "simulator.results",
     "Scenario": "simulator.scenario",
@@ -48,9 +54,11 @@ _HOMES = {
     "aim": "simulator.target",
     "compare": "simulator.experiment",
     "load_comparison": "simulator.experiment",
+    "load_plan": "simulator.plan_results",
     "load_run": "simulator.run_directory",
     "load_scenario": "simulator.scenario_files",
     "load_sweep": "simulator.sweeping",
+    "plan": "simulator.planning.plan",
     "run": "simulator.experiment",
     "summarise": "simulator.metrics",
     "sweep": "simulator.sweeping",

@@ -36,6 +36,7 @@ MANIFEST = "manifest.json"
 SCENARIO = "scenario.toml"
 SUMMARY = "summary.json"
 COMPARISON = "comparison.json"
+PLAN = "plan.json"
 STREAMS = "streams"
 KILLED = "killed before its tables were written, or still running"
 """The failure of a run that could not note one down itself."""
@@ -118,7 +119,7 @@ def _empty(path: Path) -> None:
 
 def _is_ours(path: Path) -> bool:
     """Did herd write this directory? Other programs have a manifest.json, too."""
-    if (path / COMPARISON).is_file():
+    if (path / COMPARISON).is_file() or (path / PLAN).is_file():
         return True
     try:
         return "herd_version" in json.loads((path / MANIFEST).read_bytes())

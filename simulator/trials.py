@@ -1,12 +1,13 @@
 """Runs of which only the summary is wanted, also in worker processes."""
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from simulator.experiment import run
-from simulator.metrics import summarise
 from simulator.progress import unwatched
+from simulator.run_directory import SUMMARY
 from simulator.scenario import Scenario
 
 
@@ -22,5 +23,7 @@ def summary_of(scenario: Scenario, *, engine: str) -> dict[str, Any]:
         RunFailedError: A process died.
     """
     with tempfile.TemporaryDirectory(prefix="herd-trial-") as directory:
-        result = run(scenario, engine=engine, out=Path(directory) / "run", watch=unwatched)
-    return summarise(result)
+        out = Path(directory) / "run"
+        run(scenario, engine=engine, out=out, watch=unwatched)
+        summary: dict[str, Any] = json.loads((out / SUMMARY).read_bytes())
+    return summary

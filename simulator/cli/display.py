@@ -70,6 +70,12 @@ class Display:
             self._bars.add_task(label, total=total, state="")
         self._bars.update(self._bars.task_ids[0], completed=done, state=f"{done}/{total} {left}")
 
+    def step(self, label: str, state: str) -> None:
+        """Show what is being done, where nobody knows how much of it there is."""
+        if not self._bars.task_ids:
+            self._bars.add_task(label, total=None, state="")
+        self._bars.update(self._bars.task_ids[0], description=label, state=state)
+
     def __enter__(self) -> Self:
         self._bars.start()
         return self

@@ -77,7 +77,7 @@ def holds(condition: Condition | Objective, summary: Mapping[str, Any]) -> bool:
     Raises:
         InputError: The metric does not exist, was not measured, or is not of the value's kind.
     """
-    actual, stated = _look_up(condition.metric, summary), condition.value
+    actual, stated = look_up(condition.metric, summary), condition.value
     if _kind(actual) != _kind(stated):
         raise InputError(
             f"metric {condition.metric!r} is {_kind(actual)}, but {stated!r} is {_kind(stated)}"
@@ -95,7 +95,12 @@ def _kind(value: float | bool | str) -> str:
     return "a word" if isinstance(value, str) else "a number"
 
 
-def _look_up(metric: str, summary: Mapping[str, Any]) -> float | bool | str:
+def look_up(metric: str, summary: Mapping[str, Any]) -> float | bool | str:
+    """The value of a metric; null is +infinity.
+
+    Raises:
+        InputError: It does not exist, or was not measured.
+    """
     found: Any = summary
     if metric in summary.get("unmeasured", ()):
         raise InputError(f"metric {metric!r} was not measured in this run")
