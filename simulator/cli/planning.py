@@ -9,7 +9,8 @@ import typer
 
 from reports.wording import percent
 from simulator.cli.display import Display
-from simulator.cli.output import NOT_MET, complain, print_json, print_table
+from simulator.cli.output import NOT_MET
+from simulator.cli.printing import complain, print_json, print_table
 from simulator.errors import InputError
 from simulator.experiment import new_directory
 from simulator.own_policies import policy_named
