@@ -12,6 +12,11 @@ def verdict_in_words(summary: Summary, manifest: Manifest) -> str:
         return f"The verdict on the recorded part is {summary['verdict']}."
     if manifest.engine == "serve":
         return _server_verdict(summary, manifest)
+    if manifest.engine == "model":
+        return (
+            f"The verdict is {summary['verdict']}: this run was worked out by the rules and "
+            "nothing was measured on a machine, so the figures show the policy and the rules alone."
+        )
     if summary["verdict"] == "ok":
         return (
             f"The verdict is ok: {'clients and server' if is_ours else 'the clients'} kept up with "

@@ -63,6 +63,31 @@ _SCENARIOS = {
     "few connections allowed": ("restart", "server.max_connections=90"),
     "closed for good": ("restart", "client.close_codes.end=[1012]"),
     "turned away for good": ("restart", "client.statuses.end=[503]", "server.backlog=5"),
+    "the last come first": ("restart", "server.order=lifo", "client.connect_timeout=2"),
+    "a brownout": (
+        "restart",
+        "outage=[{kind='crash', starts_at=1.0, down_for=2.0}, "
+        "{kind='slow', starts_at=4.0, down_for=3.0, slow_factor=3.0}]",
+    ),
+    "a restart into cold caches": (
+        "restart",
+        "outage=[{kind='cold', starts_at=1.0, down_for=3.0, slow_factor=4.0, cold_for=8.0}]",
+    ),
+    "a crash into cold caches": (
+        "crash",
+        "outage=[{kind='crash', starts_at=1.0, down_for=3.0, slow_factor=4.0, cold_for=8.0}]",
+    ),
+    "a drain": ("restart", "outage=[{kind='drain', starts_at=1.0, down_for=5.0, drain_over=4.0}]"),
+    "a token bucket": (
+        "restart",
+        "server.admission={kind='token_bucket', rate=7.0, burst=3}",
+        "client.policy={growth='constant', base=0.5, jitter='full'}",
+    ),
+    "a limit on the queue": (
+        *("restart", "server.admission={kind='queue', limit=4}"),
+        "client.policy={growth='constant', base=0.5, jitter='full'}",
+    ),
+    "a window after the restart": ("restart", "server.reconnect_window=9.0"),
     "three nodes by turns": ("restart", "server.nodes=3"),
     "three nodes by hash": ("crash", "server.nodes=3", "server.balance=hash"),
     "one node of three": (

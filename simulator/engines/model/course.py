@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server_stub.doorkeeper import Reason
-from server_stub.outage import OutageKind, OutageWindow
+from server_stub.outage import OutageWindow
 from server_stub.recorder import INTERVAL
 from server_stub.tables import turned_away_by
 from simulator.core.outcomes import NoticedBy
@@ -19,9 +19,8 @@ from simulator.scenario import Scenario
 INTERVAL_NS = in_ns(INTERVAL)
 ABNORMAL_CLOSURE = 1006
 """Stands for a close without a close frame."""
-TURNED_AWAY = {
-    reason: turned_away_by(reason)
-    for reason in (Reason.BACKLOG, Reason.MAX_CONNECTIONS, Reason.STAGE, Reason.OUTAGE)
+TURNED_AWAY: Mapping[Reason, str] = {
+    reason: turned_away_by(reason) for reason in Reason if reason is not Reason.MAX_PER_ADDRESS
 }
 """Why an arrival can be turned away here, and what the tables call that."""
 COUNTED = ("arrivals", "admitted", "completed", "wasted", "rejected", *TURNED_AWAY.values())
@@ -66,7 +65,7 @@ class Break(NamedTuple):
 
 def break_of(window: OutageWindow, at: int) -> Break:
     """What everybody who is connected is told when an outage starts (RULES 14)."""
-    if window.kind is OutageKind.GRACEFUL:
+    if window.kind.says_goodbye:
         return Break(window.index, at, NoticedBy.CLOSE_FRAME, window.close_code)
     return Break(window.index, at, NoticedBy.RESET)
 

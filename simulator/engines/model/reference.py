@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
 
-from server_stub.admission import Decision, Desk, Job
-from server_stub.doorkeeper import Reason
+from server_stub.admission import Desk, Job
+from server_stub.advice import Adviser
+from server_stub.doorkeeper import Doorkeeper, Reason
 from server_stub.draws import Purpose, uniform
+from server_stub.messages import encode_hint
 from server_stub.outage import OutageKind, OutageWindow, on_the_server
+from server_stub.pace import Pace
 from server_stub.service import service_time
-from server_stub.wire import RAMP_EPISODE
+from server_stub.wire import RAMP_EPISODE, Identity
 from simulator.core.close_codes import Kind, disposition
 from simulator.core.outcomes import NoticedBy, Outcome
 from simulator.core.statuses import UNAVAILABLE
@@ -61,6 +64,11 @@ class _Dial(Job):
     """The client has given this attempt up; the server may not know yet."""
     is_at_the_desk: bool = False
 
+    @property
+    def identity(self) -> Identity:
+        """Keys the draws that are made for it."""
+        return Identity(self.client.number, self.episode, self.attempt)
+
 
 @dataclass(slots=True, eq=False)
 class _Network:
@@ -73,6 +81,14 @@ class _Network:
         """Indices of the cohorts that an outage cuts off."""
         everybody = list(range(len(self.names)))
         return everybody if window.cohort is None else [self.names.index(window.cohort)]
+
+
+class _Pace(Pace):
+    """Of services that begin at an instant in nanoseconds."""
+
+    def factor(self, at: float) -> float:
+        """By what a service that begins then is multiplied (RULES 16)."""
+        return super().factor(at / 1e9)
 
 
 class Reference:
@@ -91,7 +107,9 @@ class Reference:
         self._events: list[tuple[int, int, int, int, Callable[[], None]]] = []
         self._n_events = 0
         self._now = 0
-        self._desk: Desk[_Dial] = Desk(scenario.server)
+        self._desk: Desk[_Dial] = Desk(scenario.server, _Pace(scenario.windows))
+        self._door = Doorkeeper(scenario.server)
+        self._adviser = Adviser(scenario.server, seed=scenario.seed)
         self._departure: int = NEVER
         self._kernel: list[_Dial] = []
         self._unheard: list[_Dial] = []
@@ -121,6 +139,8 @@ class Reference:
     def run(self) -> Course:
         """Let everything happen until the end of the observation."""
         for window in self._scenario.windows:
+            if window.kind is OutageKind.SLOW:  # Only the pace of services changes.
+                continue
             start, end = in_ns(window.starts_at), in_ns(window.ends_at)
             if window in on_the_server((window,)):
                 begin, finish = partial(self._go_down, window), partial(self._come_back, window)
@@ -152,8 +172,8 @@ class Reference:
 
     # Dialling
 
-    def _lose(self, client: ModelClient, broken: Break) -> None:
-        """A client notices that its connection is lost."""
+    def _lose(self, client: ModelClient, broken: Break, reason: str = "") -> None:
+        """A client notices that its connection is lost; a close frame may give a reason."""
         client.is_connected = False
         client.episode += 1
         client.attempt = 0
@@ -169,7 +189,7 @@ class Reference:
                 broken.close_code,
             )
         )
-        verdict = disposition(broken.close_code, "", client.cohort.close_codes)
+        verdict = disposition(broken.close_code, reason, client.cohort.close_codes)
         if verdict.kind is Kind.END:
             self._book.give_up(GaveUp(client.number, self._now))
             return
@@ -273,9 +293,10 @@ class Reference:
     @property
     def _room(self) -> float:
         room: float = self._desk.room
-        if self._config.max_connections is not None:
-            room = min(room, self._config.max_connections - self._n_present)
-        return room
+        rules = self._door.room(
+            self._now / 1e9, n_present=self._n_present, n_waiting=self._desk.backlog
+        )
+        return min(room, rules)
 
     def _accept_more(self) -> None:
         """Take in what the kernel's queue holds, as far as there is room."""
@@ -309,10 +330,16 @@ class Reference:
 
     def _objection(self, dial: _Dial) -> Reason | None:
         """Why an attempt is turned away; None if it now waits or is served."""
-        most = self._config.max_connections
-        if most is not None and self._n_present >= most:
-            return Reason.MAX_CONNECTIONS
-        return Reason.BACKLOG if self._desk.arrive(dial) is Decision.OVERFLOW else None
+        reason = self._door.objection(
+            self._now / 1e9,
+            address="",
+            n_present=self._n_present,
+            n_waiting=self._desk.backlog,
+            has_place=self._desk.room > 0,
+        )
+        if reason is None:
+            self._desk.arrive(dial)
+        return reason
 
     @property
     def _n_present(self) -> int:
@@ -324,18 +351,24 @@ class Reference:
         if self._config.overflow == "reset":
             self._fail(dial, Outcome.RESET)
         else:
-            self._fail(dial, Outcome.REJECTED, self._retry_after)
+            self._fail(dial, Outcome.REJECTED, self._retry_after(dial))
 
-    @property
-    def _retry_after(self) -> int:
-        """Nanoseconds; a header holds whole seconds."""
-        advice = self._config.retry_after
-        return 0 if advice is None else math.ceil(advice.at_least) * 10**9
+    def _retry_after(self, dial: _Dial, window: OutageWindow | None = None) -> int:
+        """Nanoseconds that a 503 asks for, also that of a node which goes down (RULES 10a)."""
+        seconds = None if window is None else self._when_going_down(dial.identity, window)
+        if seconds is None:
+            seconds = self._adviser.when_turned_away(dial.identity, n_waiting=self._desk.backlog)
+        return 0 if seconds is None else math.ceil(seconds) * 10**9  # HTTP knows whole seconds.
+
+    def _when_going_down(self, who: Identity, window: OutageWindow) -> float | None:
+        return self._adviser.when_going_down(
+            who, now=self._now / 1e9, back_at=max(window.ends_at, self._now / 1e9)
+        )
 
     def _plan_departure(self) -> None:
         due_at = self._desk.next_due()
-        if due_at < self._departure:
-            self._departure = int(due_at)
+        if due_at < math.inf and (at := math.ceil(due_at)) < self._departure:
+            self._departure = at
             self._at(self._departure, Rank.DEPARTURE, 0, self._depart)
 
     def _depart(self) -> None:
@@ -375,6 +408,9 @@ class Reference:
             self._desk.pause(self._now)
             for client in self._connected:
                 self._await_notice(client, window, in_ns(window.ends_at))
+        elif window.kind is OutageKind.DRAIN:
+            self._lock_up(window)
+            self._drain(window)
         else:
             self._disconnect_everybody(window, self._now)
 
@@ -384,8 +420,39 @@ class Reference:
 
     def _disconnect_everybody(self, window: OutageWindow, broke_at: int) -> None:
         """Leave nobody: not in the kernel's queue, at the desk, or connected (RULES 14)."""
+        self._lock_up(window)
+        self._sessions.clear()
+        for client in self._connected:
+            self._say_goodbye(client, window, broke_at)
+
+    def _drain(self, window: OutageWindow) -> None:
+        """Close one connection after the other, in an order that is drawn (RULES 14)."""
+        leaving = sorted(self._sessions, key=lambda key: self._rank(key, window))
+        for place, key in enumerate(leaving):
+            at = window.starts_at + window.drain_over * place / len(leaving)
+            self._at(in_ns(at), Rank.OUTAGE_STARTS, place, partial(self._part, key, window))
+
+    def _rank(self, key: tuple[int, int], window: OutageWindow) -> float:
+        return uniform(self._scenario.seed, Purpose.DRAIN, *key, index=window.index)
+
+    def _part(self, key: tuple[int, int], window: OutageWindow) -> None:
+        client = self._sessions.pop(key, None)
+        if client is not None and client.is_connected and client.episode == key[1]:
+            self._say_goodbye(client, window, self._now)
+
+    def _say_goodbye(self, client: ModelClient, window: OutageWindow, broke_at: int) -> None:
+        """Break a connection, with a close frame if there is time for one."""
+        seconds = None
+        if window.kind.says_goodbye:
+            who = Identity(client.number, client.episode, client.opened_by)
+            seconds = self._when_going_down(who, window)
+        reason = "" if seconds is None else encode_hint(seconds)
+        self._lose(client, break_of(window, broke_at), reason)
+
+    def _lock_up(self, window: OutageWindow) -> None:
+        """Send away those who are not connected yet."""
         in_the_kernel, self._kernel = self._kernel, []
-        graceful = window.kind is OutageKind.GRACEFUL
+        graceful = window.kind.says_goodbye
         at_the_desk = self._desk.clear()
         for dial in at_the_desk:
             dial.is_at_the_desk = False
@@ -395,12 +462,9 @@ class Reference:
         for dial in at_the_desk:
             if not dial.has_left and graceful:
                 self._book.count(self._now, TURNED_AWAY[Reason.OUTAGE])
-                self._fail(dial, Outcome.REJECTED, self._retry_after)
+                self._fail(dial, Outcome.REJECTED, self._retry_after(dial, window))
             elif not dial.has_left:
                 self._fail(dial, Outcome.RESET)
-        self._sessions.clear()
-        for client in self._connected:
-            self._lose(client, break_of(window, broke_at))
 
     def _come_back(self, window: OutageWindow) -> None:
         self._down = None

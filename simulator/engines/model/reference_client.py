@@ -24,6 +24,8 @@ class ModelClient:
     due_at: int = 0
     """When the attempt started that is under way, or that comes next."""
     lost_at: int = 0
+    opened_by: int = 1
+    """The attempt that led to the present connection, or to the last one."""
     own: float = field(init=False)
     _step: int = 0
     _previous: float = 0.0
@@ -37,6 +39,7 @@ class ModelClient:
         """The attempt has led to a connection."""
         self.is_connected = True
         self.connected_at = now
+        self.opened_by = self.attempt
         self._opened_from = self.due_at
         if self.cohort.policy.reset_after is None:
             self._start_over()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from server_stub.config import ServerConfig
 from server_stub.outage import OutageKind
 from server_stub.problems import Problem
 from server_stub.stages import Stage
@@ -9,11 +10,11 @@ from server_stub.work import Load, WorkConfig
 from simulator.errors import ScenarioError
 from simulator.scenario import Scenario
 
-_KINDS = (OutageKind.GRACEFUL, OutageKind.CRASH, OutageKind.FREEZE, OutageKind.NETWORK)
-"""Of outages that it models."""
-_NONE_ONLY = (
-    *("reconnect_window", "admission", "max_per_address", "max_connection_age", "autoscale"),
+_KINDS = tuple(
+    kind for kind in OutageKind if kind.can_be_staged and kind is not OutageKind.IDLE_TIMEOUT
 )
+"""Of outages that it models."""
+_NONE_ONLY = ("max_per_address", "max_connection_age", "autoscale")
 """Of the server's settings: those that it can only do without."""
 REFERENCE_LIMIT = 200_000
 """Clients that the reference runs, one event at a time; beyond it would take hours."""
@@ -69,11 +70,8 @@ def _of_the_server(scenario: Scenario) -> Iterator[Problem]:
     if (server.nodes > 1 or server.stages) and (reason := needs_reference(scenario)):
         place = "server.nodes" if server.nodes > 1 else "server.stages"
         yield _refused(place, "set", f"none with {reason}")
-    if server.order != "fifo":
-        yield _refused("server.order", repr(server.order), "'fifo'")
-    advice = server.retry_after
-    if advice is not None and (advice.spread or advice.per_waiting):
-        yield _refused("server.retry_after", "a window", "a number of seconds")
+    if server.overflow == "drop" and server.admission and server.admission.rate is not None:
+        yield _refused("server.admission", "a token bucket", "none with overflow = 'drop'")
     for field in _NONE_ONLY:
         if getattr(server, field) is not None:
             yield _refused(f"server.{field}", "set", '"none"')
@@ -100,23 +98,41 @@ def needs_reference(scenario: Scenario) -> str | None:
 
 
 def _beyond_arrays(scenario: Scenario) -> Iterator[str]:
-    server = scenario.server
-    if server.abandoned == "skip":
-        yield "server.abandoned = 'skip'"
-    if server.overflow == "drop":
-        yield "server.overflow = 'drop'"
-    if server.max_connections is not None:
-        yield "server.max_connections"
-    if server.nodes > 1 and server.balance == "least_connections":
-        yield "server.balance = 'least_connections'"
-    for index, stage in enumerate(server.stages):
+    yield from _of_the_queue(scenario.server)
+    yield from _of_the_defences(scenario.server)
+    for index, stage in enumerate(scenario.server.stages):
         if trouble := _of_a_stage(stage):
             yield f"server.stages.{index}.{trouble}"
     for window in scenario.windows:
         if window.kind not in (OutageKind.GRACEFUL, OutageKind.CRASH):
             yield f"an outage of kind = {window.kind.value!r}"
+        if window.cold_for:
+            yield "an outage that leaves caches cold"
         if not window.refuse:
             yield "an outage with refuse = false"
+
+
+def _of_the_queue(server: ServerConfig) -> Iterator[str]:
+    if server.abandoned == "skip":
+        yield "server.abandoned = 'skip'"
+    if server.overflow == "drop":
+        yield "server.overflow = 'drop'"
+    if server.nodes > 1 and server.balance == "least_connections":
+        yield "server.balance = 'least_connections'"
+    if server.order != "fifo":
+        yield f"server.order = {server.order!r}"
+
+
+def _of_the_defences(server: ServerConfig) -> Iterator[str]:
+    advice = server.retry_after
+    if advice is not None and (advice.spread or advice.per_waiting):
+        yield "a window of server.retry_after"
+    if server.admission is not None:
+        yield "server.admission"
+    if server.reconnect_window is not None:
+        yield "server.reconnect_window"
+    if server.max_connections is not None:
+        yield "server.max_connections"
 
 
 def _of_a_stage(stage: Stage) -> str | None:

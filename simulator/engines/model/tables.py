@@ -127,7 +127,9 @@ def _causes(scenario: Scenario) -> NDArray[np.uint8]:
     """What each outage is to a connection that it breaks, by its index."""
     causes = np.zeros(1 + max((window.index for window in scenario.windows), default=0), np.uint8)
     for window in scenario.windows:
-        causes[window.index] = Cause[window.kind.name]
+        if window.kind.breaks_connections:
+            is_cold = window.kind is OutageKind.COLD  # To a connection, a restart like others.
+            causes[window.index] = Cause.GRACEFUL if is_cold else Cause[window.kind.name]
     return causes
 
 
