@@ -34,7 +34,7 @@ _SCENARIOS = {
     "retries with hardly a delay, which give up": (
         "crash",
         "client.policy={growth='constant', base=0.0, jitter='additive', spread=0.01, "
-        "max_attempts=400}",
+        "max_attempts=150}",
     ),
     "a silent freeze": ("silent-freeze",),
     "a silent freeze that loses everybody": ("silent-freeze", "outage.lost_at_thaw=true"),
