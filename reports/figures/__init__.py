@@ -6,6 +6,7 @@ Each returns the artists it made and computes nothing: what is shown comes from
 
 from reports.figures.arrivals import ArrivalStack, plot_arrivals
 from reports.figures.cohorts import CohortCurves, plot_cohorts
+from reports.figures.heatmap import HeatMap, Objective, plot_heatmap
 from reports.figures.lost import LossCurves, plot_lost
 from reports.figures.nodes import NodeLines, plot_nodes
 from reports.figures.policy import PolicyPicture, plot_policy
@@ -20,8 +21,10 @@ __all__ = [
     "ArrivalStack",
     "AttemptRaster",
     "CohortCurves",
+    "HeatMap",
     "LossCurves",
     "NodeLines",
+    "Objective",
     "PolicyPicture",
     "RecoveryCurves",
     "StageLines",
@@ -33,6 +36,7 @@ __all__ = [
     "plot_backlog",
     "plot_cohorts",
     "plot_goodput",
+    "plot_heatmap",
     "plot_lost",
     "plot_nodes",
     "plot_policy",
