@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping
 
 from reports.decision import Decision, Kind
-from reports.intervals import wilson
 from reports.page.content import Fact
 from reports.reading import Summary, time_back, value_of
 from reports.repeating import scenario_argument
 from reports.trust import verdict_in_words
 from reports.wording import per_second, percent, seconds, times
 from simulator.core.outcomes import Outcome
+from simulator.intervals import wilson
 from simulator.results import RunResult
 
 _WASTE = 0.05
@@ -53,14 +53,15 @@ def _recovered(decision: Decision, result: RunResult, summary: Summary) -> Fact:
     if math.isnan(time_back(summary)):
         return Fact(term="Recovers", value="not measured", detail="No outage ended in this run.")
     n = int(math.isfinite(time_back(summary)))
-    low, high = wilson(n, 1)
+    chance = wilson(n, 1)
     share = percent(float(value_of(summary, "recovered_share")))
     return Fact(
         term="Recovers",
         value=f"in {n} of 1 seed",
         detail=(
             f"{share} of the lost connections came back with {decision.about}. One seed proves "
-            f"little (95 % interval: {percent(low)} to {percent(high)}); replicate it:"
+            f"little (95 % interval: {percent(chance.low)} to "
+            f"{percent(chance.high)}); replicate it:"
         ),
         command=f"herd sweep {scenario_argument(result.manifest)} --replications 20",
         tone="good" if n and decision.kind is Kind.SHIP else "plain" if n else "bad",

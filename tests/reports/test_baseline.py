@@ -3,7 +3,6 @@
 import pytest
 
 from reports.baseline import worse
-from reports.intervals import wilson
 from simulator.errors import InputError
 
 
@@ -41,15 +40,3 @@ def test_policies_are_compared_by_name(lockstep):
     assert worse({"a": run, "b": run}, {"b": run, "c": run}) == ()
     with pytest.raises(InputError, match="no policy in common with the run; it has c, d"):
         worse({"a": run, "b": run}, {"c": run, "d": run})
-
-
-def test_wilson_agrees_with_published_values():
-    """Newcombe 1998, method 3: 81 of 263, 15 of 148, 0 of 20, 1 of 29."""
-    published = {
-        (81, 263): (0.2553, 0.3662),
-        (15, 148): (0.0624, 0.1605),
-        (0, 20): (0.0, 0.1611),
-        (1, 29): (0.0061, 0.1718),
-    }
-    for (n, of), bounds in published.items():
-        assert wilson(n, of) == pytest.approx(bounds, abs=5e-5)
