@@ -1,5 +1,6 @@
 """The notebooks run, and what is committed of them is what they say now."""
 
+import ast
 import re
 from itertools import chain
 from pathlib import Path
@@ -9,10 +10,14 @@ import papermill
 import pytest
 from nbclient import NotebookClient
 
+import simulator
+from reports import figures
+
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 TITLES = [path.stem for path in NOTEBOOKS]
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=TITLES)
 ABSOLUTE = re.compile(r"""(?:^|[\s"'(=\[])(?:/[A-Za-z]\w*/|[A-Z]:\\)|file://""", re.MULTILINE)
+OURS = ("simulator", "server_stub", "reports")
 TEXTS = ("text/plain", "text/html")
 RENEW = "render it anew, as the README's section on notebooks says"
 
@@ -59,6 +64,23 @@ def test_it_runs_and_says_what_is_committed(path, tmp_path):
     NotebookClient(executed, timeout=120, resources=resources).execute()
     assert fixed(executed) == fixed(committed), RENEW
     assert list(tmp_path.iterdir()) == []  # records go elsewhere, and are temporary
+
+
+@every_notebook
+def test_it_uses_the_public_names_alone(path):
+    """What a reader copies from it will keep working."""
+    source = "\n".join(cell.source for cell in code(nbformat.read(path, as_version=4)))
+    lines = [line for line in source.splitlines() if not line.startswith("%")]
+    used = {
+        (node.module, name.name)
+        for node in ast.walk(ast.parse("\n".join(lines)))
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    ours = {(module, name) for module, name in used if module.split(".")[0] in OURS}
+    public = {(home.__name__, name) for home in (simulator, figures) for name in home.__all__}
+    assert ours
+    assert ours <= public
 
 
 @every_notebook
