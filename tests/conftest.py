@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 REAL = (
     "agreement/test_virtual_against_live.py",
     "foreign",
+    "notebooks",
     "reports/page",
     "server_stub/peers/test_processes.py",
     "server_stub/test_main.py",
