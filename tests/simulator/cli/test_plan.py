@@ -19,7 +19,7 @@ _QUICK = ("--replications=2", "--workers=1", "--budget=0.01")
         (("--objective=floor < 3", "--replications=1"), "--replications = 1"),
         (("--objective=floor < 3", "--workers=0"), "--workers = 0"),
         (("--objective=floor < 3", "--budget=0"), "--budget = 0"),
-        (("--objective=floor < 3", "--set=server.order=lifo"), "server.order"),
+        (("--objective=floor < 3", "--set=load.rate=5.0"), "load"),
     ],
 )
 def test_bad_input_is_one_line(cli, arguments, said):
