@@ -81,6 +81,11 @@ class Machine:
         }
 
 
+def n_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def inspect() -> Machine:
     """Look at the machine this process runs on."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -89,7 +94,7 @@ def inspect() -> Machine:
     abort = _kernel("ipv4/tcp_abort_on_overflow", "")
     return Machine(
         kernel=platform.release(),
-        n_cores=len(os.sched_getaffinity(0)),
+        n_cores=n_cores(),
         n_descriptors=soft,
         max_descriptors=hard,
         first_port=first_port,

@@ -1,6 +1,5 @@
 """A plan from beginning to end: what is done when, and what is kept if it is cut short."""
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from simulator.errors import InputError, UnknownNameError
 from simulator.experiment import new_directory
+from simulator.machine import n_cores
 from simulator.plan_results import Evidence, PlanResult, save_plan
 from simulator.planning.advice import CONFIRMATIONS, advise, needed_capacities
 from simulator.planning.capacity import describe, resources
@@ -81,7 +81,7 @@ def plan(
         Runs(
             goals,
             engine=engine,
-            workers=workers or os.cpu_count() or 1,
+            workers=workers or n_cores(),
             replications=replications,
             seed=herd.seed,
             until=began_at + budget,

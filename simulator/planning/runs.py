@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +14,7 @@ from simulator.planning.evidence import evidence_of, strain_of
 from simulator.planning.objective import Goal
 from simulator.planning.scaling import Scaled, at_full_size, can_scale, scaled
 from simulator.scenario import Scenario
-from simulator.sweeping.crew import local_crew
+from simulator.sweeping.crew import local_crew, results
 from simulator.trials import summary_of
 
 SIZES: Mapping[str, int] = {"model": 10_000, "virtual": 300}
@@ -29,9 +28,9 @@ _FIRST_LOOKS = 2
 """Seeds that decide in a search if they agree; where a search ends, all seeds are asked."""
 _AT_ONCE = 8
 """Runs per worker that are begun before looking at the clock again."""
-_TRIES = 3
-"""How often a run is begun whose worker dies."""
 
+_Found = tuple[tuple[str, int], Mapping[str, Any] | str]
+"""Which run, and its summary or what is wrong with it."""
 Told = Callable[[str, int], None]
 """Told what is being done, and how many runs are over."""
 
@@ -71,12 +70,11 @@ class Runs:
         """What is being done, in words."""
         self.n_runs = 0
         self._engine = engine
-        self._workers = workers
+        self._crew = local_crew(workers)
         self.until = until
         """When the time of what is being done is over, by `time.monotonic`."""
         self._told = told
         self._known: dict[tuple[str, int], Mapping[str, Any]] = {}
-        self._executor: Executor | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -88,8 +86,7 @@ class Runs:
         trace: TracebackType | None,
     ) -> None:
         """Dismiss the workers; what has not begun never does."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, cancel_futures=True)
+        self._crew.dismiss()
 
     @property
     def time_left(self) -> float:
@@ -182,37 +179,30 @@ class Runs:
                     own = {"seed": seed, "attempts_limit": 0}
                     wanted[text, seed] = scenario.model_copy(update=own)
         keys = list(wanted)
-        for first in range(0, len(keys), _AT_ONCE * self._workers):
+        for first in range(0, len(keys), _AT_ONCE * self._crew.n_workers):
             if not whatever_the_time and self.time_left <= 0:
                 raise OutOfTimeError
-            part = keys[first : first + _AT_ONCE * self._workers]
+            part = keys[first : first + _AT_ONCE * self._crew.n_workers]
             self._run({key: wanted[key] for key in part})
         return [[self._known[text, seed] for seed in seeds] for text in texts]
 
     def _run(self, wanted: Mapping[tuple[str, int], Scenario]) -> None:
-        tasks = [(scenario, self._engine) for scenario in wanted.values()]
-        for key, found in zip(wanted, self._results(tasks), strict=True):
+        for key, found in self._found(wanted):
+            self.n_runs += 1
+            self._told(self.part, self.n_runs)
             if isinstance(found, str):
                 raise InputError(found)
             self._known[key] = found
 
-    def _results(self, tasks: Sequence[tuple[Scenario, str]]) -> list[Mapping[str, Any] | str]:
-        if self._workers == 1:
-            return [self._counted(_trial(task)) for task in tasks]
-        for _ in range(_TRIES):
-            if self._executor is None:
-                self._executor = local_crew(self._workers).hire(self._workers)
-            try:
-                return [self._counted(found) for found in self._executor.map(_trial, tasks)]
-            except BrokenExecutor:
-                self._executor.shutdown(wait=True)
-                self._executor = None
-        raise RunFailedError(f"a worker process died, {_TRIES} times in a row")
-
-    def _counted(self, found: Mapping[str, Any] | str) -> Mapping[str, Any] | str:
-        self.n_runs += 1
-        self._told(self.part, self.n_runs)
-        return found
+    def _found(self, wanted: Mapping[tuple[str, int], Scenario]) -> Iterator[_Found]:
+        tasks = [(key, scenario, self._engine) for key, scenario in wanted.items()]
+        if self._crew.n_workers == 1:
+            yield from map(_trial, tasks)
+            return
+        for over in results(self._crew, _trial, tasks):
+            if over.result is None:
+                raise RunFailedError(str(over.error))
+            yield over.result
 
     def _sum_up(
         self,
@@ -232,10 +222,10 @@ class Runs:
         ]
 
 
-def _trial(task: tuple[Scenario, str]) -> Mapping[str, Any] | str:
+def _trial(task: tuple[tuple[str, int], Scenario, str]) -> _Found:
     """The summary of a run; or what is wrong with it, in one line, which any process can send."""
-    scenario, engine = task
+    key, scenario, engine = task
     try:
-        return summary_of(scenario, engine=engine)
+        return key, summary_of(scenario, engine=engine)
     except InputError as error:
-        return " ".join(str(error).split())
+        return key, str(error)

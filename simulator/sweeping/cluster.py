@@ -29,7 +29,8 @@ def dask_crew(address: str) -> Iterator[Crew]:
         n_workers = sum(client.nthreads().values())
         if not n_workers:
             raise InputError(f"--dask = {address}: the cluster has no workers")
-        yield Crew(n_workers=n_workers, hire=lambda n: _executor(client))
+        with Crew(n_workers, lambda n: _executor(client)) as crew:
+            yield crew
     finally:
         client.close(timeout=_PATIENCE)
 

@@ -3,7 +3,7 @@
 Theory of operation
 -------------------
 At most as many tasks are under way as there are workers. When a worker dies, the pool is lost with
-all that was under way: these tasks are suspects, and run again in a fresh pool, one at a time. A
+all that was under way: these tasks are suspects, and run again by fresh workers, one at a time. A
 task that takes its worker with it while it is alone is given up.
 """
 
@@ -18,10 +18,10 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Generic, TypeVar
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,13 +31,43 @@ class WorkerDiedError(Exception):
     """The worker of a task died, each time it was tried."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Crew:
-    """Where tasks are done."""
+    """Where tasks are done: by workers that are hired for the first of them, and stay on."""
 
-    n_workers: int
-    hire: Callable[[int], Executor]
-    """Makes an executor of so many workers, or of fewer."""
+    def __init__(self, n_workers: int, hire: Callable[[int], Executor]) -> None:
+        """Nobody is hired yet.
+
+        Args:
+            n_workers: How many there are to be.
+            hire: Makes an executor of so many workers.
+        """
+        self.n_workers = n_workers
+        self._hire = hire
+        self._executor: Executor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.dismiss()
+
+    @property
+    def executor(self) -> Executor:
+        """The workers, hired by now."""
+        if self._executor is None:
+            self._executor = self._hire(self.n_workers)
+        return self._executor
+
+    def dismiss(self) -> None:
+        """Let them finish what they have begun, and go; whoever is needed later is hired anew."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True)
+            self._executor = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,10 +83,8 @@ class Done(Generic[T, R]):
 def local_crew(n_workers: int) -> Crew:
     """Processes on this machine."""
     return Crew(
-        n_workers=n_workers,
-        hire=lambda n: ProcessPoolExecutor(
-            n, mp_context=get_context("spawn"), initializer=_die_quietly
-        ),
+        n_workers,
+        lambda n: ProcessPoolExecutor(n, mp_context=get_context("spawn"), initializer=_die_quietly),
     )
 
 
@@ -79,16 +107,19 @@ def results(crew: Crew, work: Callable[[T], R], tasks: Sequence[T]) -> Iterator[
         alone = bool(suspects)
         source, width = (suspects, 1) if alone else (left, crew.n_workers)
         under_way: dict[Future[R], T] = {}
-        with _hired(crew, width, under_way) as executor:
-            try:
-                yield from _rounds(executor, work, source, width, under_way)
-            except BrokenExecutor:
-                lost = list(under_way.values())
-                if alone:
-                    error = WorkerDiedError("its worker process died, twice")
-                    yield Done(task=lost[0], result=None, error=error)
-                else:
-                    suspects.extend(lost)
+        try:
+            yield from _rounds(crew.executor, work, source, width, under_way)
+        except BrokenExecutor:
+            crew.dismiss()
+            lost = list(under_way.values())
+            if alone:
+                error = WorkerDiedError("its worker process died, twice")
+                yield Done(task=lost[0], result=None, error=error)
+            else:
+                suspects.extend(lost)
+        finally:  # Whoever leaves in a hurry does not wait for what has not begun.
+            for future in under_way:
+                future.cancel()
 
 
 def _rounds(
@@ -124,15 +155,3 @@ def _rounds(
                 raise error
         if broken is not None:
             raise broken
-
-
-@contextmanager
-def _hired(crew: Crew, n_workers: int, under_way: "dict[Future[R], T]") -> Iterator[Executor]:
-    """An executor; whoever leaves in a hurry does not wait for what has not begun."""
-    executor = crew.hire(n_workers)
-    try:
-        yield executor
-    finally:
-        for future in under_way:
-            future.cancel()
-        executor.shutdown(wait=True)

@@ -1,14 +1,14 @@
 """Runs a grid, keeping every row as soon as it is there."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from simulator.errors import HerdError, InputError
 from simulator.experiment import new_directory
+from simulator.machine import n_cores
 from simulator.scenario import Scenario
 from simulator.scenario_files import DEFAULT
 from simulator.sweeping.cluster import dask_crew
@@ -127,8 +127,7 @@ def _crew(grid: Grid, workers: int | None, dask: str | None) -> Iterator[Crew]:
         with dask_crew(dask) as crew:
             yield crew
         return
-    n_cores = len(os.sched_getaffinity(0))
-    with nullcontext(local_crew(1 if grid.engine == "live" else workers or n_cores)) as crew:
+    with local_crew(1 if grid.engine == "live" else workers or n_cores()) as crew:
         yield crew
 
 
