@@ -1,5 +1,6 @@
 """The arguments and options that commands share: each declared once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -55,6 +56,10 @@ ForceOption = Annotated[
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", help="Processes; one per core if left out."),
 ]
 FailIfOption = Annotated[
     list[str] | None,
@@ -164,6 +169,18 @@ InsecureOption = Annotated[
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+
+
+def changes_of(
+    changes: Sequence[str] | None, *, clients: int | None = None, seed: int | None = None
+) -> list[str]:
+    """What `--set`, `--clients` and `--seed` change, as `--set` would say it."""
+    found = list(changes or ())
+    if clients is not None:
+        found.append(f"n_clients={clients}")
+    if seed is not None:
+        found.append(f"seed={seed}")
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,7 @@ from simulator.run_directory import MANIFEST
 
 Summary = Mapping[str, Any]
 
-NOT_MET, NOT_OK = 3, 4
+NOT_MET, NOT_OK, INTERRUPTED = 3, 4, 130
 """Exit codes."""
 
 
@@ -97,7 +97,7 @@ def interruption_told(directory: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         complain(f"interrupted; {_whereabouts_of_part(directory)}")
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
     except RunFailedError as error:
         complain(f"{error}; {_whereabouts_of_part(directory)}")
         raise typer.Exit(1) from None

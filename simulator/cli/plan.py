@@ -29,10 +29,7 @@ def plan(  # noqa: PLR0917 - Typer makes options of them
     replications: Annotated[
         int, typer.Option("--replications", metavar="N", help="Seeds of settings that matter.")
     ] = 6,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", metavar="N", help="Processes; one per core if left out."),
-    ] = None,
+    workers: options.WorkersOption = None,
     budget: Annotated[
         float,
         typer.Option(

@@ -9,7 +9,8 @@ import typer
 
 from reports.wording import percent
 from simulator.cli.display import Display
-from simulator.cli.output import NOT_MET
+from simulator.cli.options import changes_of
+from simulator.cli.output import INTERRUPTED, NOT_MET
 from simulator.cli.printing import complain, print_json, print_table
 from simulator.errors import InputError
 from simulator.experiment import new_directory
@@ -28,8 +29,6 @@ from simulator.run_directory import PLAN
 from simulator.scenario import Scenario
 from simulator.scenario_files import DEFAULT, load_scenario
 
-_INTERRUPTED = 130
-"""Exit code."""
 _SHOWN = 8
 """Policies in the table."""
 
@@ -87,7 +86,7 @@ def plan(asked: AskedToPlan) -> None:
             kept = (directory / PLAN).is_file()
             where = f"what was found is in {directory / PLAN}" if kept else "nothing was found yet"
             complain(f"interrupted; {where}")
-            raise typer.Exit(_INTERRUPTED) from None
+            raise typer.Exit(INTERRUPTED) from None
         _draw(found, directory)
     if asked.json:
         print_json(found.model_dump(mode="json"))
@@ -98,11 +97,7 @@ def plan(asked: AskedToPlan) -> None:
 
 
 def _scenario(asked: AskedToPlan) -> Scenario:
-    changes = list(asked.changes)
-    if asked.clients is not None:
-        changes.append(f"n_clients={asked.clients}")
-    if asked.seed is not None:
-        changes.append(f"seed={asked.seed}")
+    changes = changes_of(asked.changes, clients=asked.clients, seed=asked.seed)
     herd = load_scenario(asked.scenario or DEFAULT, changes=changes)
     if len(asked.policies) > 1:
         raise InputError(

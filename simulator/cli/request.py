@@ -1,13 +1,13 @@
 """From the shared options to something that can run, with every mistake in them at once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from simulator.cli.checks import Check, check_of, parse_check
-from simulator.cli.options import Aim, Asked
+from simulator.cli.options import Aim, Asked, changes_of
 from simulator.core.backoff import Policy
 from simulator.core.policies import NAMED
 from simulator.errors import InputError, UnknownNameError
@@ -84,7 +84,8 @@ def prepare(asked: Asked, *, several: bool) -> Request:
     target = mistakes.caught(partial(_target, asked.aim))
     mistakes.caught(partial(check_reach, asked.engine, target))
     source = asked.scenario or (DEFAULT if asked.aim.target is None else AT_TARGET)
-    scenario = mistakes.caught(partial(load_scenario, source, changes=list(_changes(asked))))
+    changes = changes_of(asked.changes, clients=asked.clients, seed=asked.seed)
+    scenario = mistakes.caught(partial(load_scenario, source, changes=changes))
     known = (
         {**NAMED, **{policy.label: policy for policy in scenario.compare}} if scenario else NAMED
     )
@@ -145,14 +146,6 @@ def _target(asked: Aim) -> Target | None:
         cafile=asked.cafile,
         insecure=asked.insecure,
     )
-
-
-def _changes(asked: Asked) -> Iterator[str]:
-    yield from asked.changes or ()
-    if asked.clients is not None:
-        yield f"n_clients={asked.clients}"
-    if asked.seed is not None:
-        yield f"seed={asked.seed}"
 
 
 def _check_options(asked: Asked, *, several: bool) -> None:

@@ -2,7 +2,7 @@
 
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,8 +12,8 @@ import typer
 from server_stub.marks import Mark
 from server_stub.outage import Outage
 from simulator.cli.checks import Check, parse_check
-from simulator.cli.options import AskedToServe
-from simulator.cli.output import interruption_told, settle
+from simulator.cli.options import AskedToServe, changes_of
+from simulator.cli.output import INTERRUPTED, interruption_told, settle
 from simulator.cli.printing import complain, print_json
 from simulator.cli.publishing import publish_run
 from simulator.cli.request import Mistakes, check_junit, refuse_empty_junit
@@ -38,8 +38,6 @@ _OF_THE_HERD = frozenset(
 _LABEL = "clients"
 """Of whom the conditions are, in their outcomes."""
 _LAST_PORT = 65535
-_INTERRUPTED = 130
-"""Exit code."""
 
 
 def serve(asked: AskedToServe) -> None:
@@ -72,7 +70,7 @@ def serve(asked: AskedToServe) -> None:
         print_run(served.result, directory)
     _remark_on_names(served, terms)
     if served.stopped_by_signal:
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
     settle(
         checks,
         {_LABEL: summary},
@@ -98,7 +96,11 @@ def _prepare(asked: AskedToServe) -> tuple[Scenario, Terms, Sequence[Check]]:
     """
     mistakes = Mistakes()
     scenario = mistakes.caught(
-        partial(load_scenario, asked.scenario or DEFAULT, changes=list(_changes(asked)))
+        partial(
+            load_scenario,
+            asked.scenario or DEFAULT,
+            changes=changes_of(asked.changes, seed=asked.seed),
+        )
     )
     for mistake in (_check_changes, _check_http, _check_numbers):
         mistakes.caught(partial(mistake, asked))
@@ -145,12 +147,6 @@ def _with_trouble(scenario: Scenario) -> Scenario:
     """The same with an outage, which may be ordered even where none is scheduled."""
     outage = scenario.outage or (Outage(starts_at=1.0, down_for=1.0),)
     return scenario.model_copy(update={"outage": outage})
-
-
-def _changes(asked: AskedToServe) -> Iterator[str]:
-    yield from asked.changes or ()
-    if asked.seed is not None:
-        yield f"seed={asked.seed}"
 
 
 def _check_changes(asked: AskedToServe) -> None:

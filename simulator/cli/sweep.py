@@ -42,10 +42,7 @@ def sweep(  # noqa: PLR0917 - Typer makes options of them
     clients: options.ClientsOption = None,
     seed: options.SeedOption = None,
     changes: options.SetOption = None,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", metavar="N", help="Processes; one per core if left out."),
-    ] = None,
+    workers: options.WorkersOption = None,
     dask: Annotated[
         str | None,
         typer.Option(

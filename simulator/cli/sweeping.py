@@ -10,6 +10,8 @@ import typer
 
 from reports.wording import percent
 from simulator.cli.display import Display
+from simulator.cli.options import changes_of
+from simulator.cli.output import INTERRUPTED
 from simulator.cli.printing import complain, print_json, print_table
 from simulator.experiment import new_directory
 from simulator.scenario_files import DEFAULT
@@ -17,8 +19,6 @@ from simulator.sweeping import Sweep, grid_of
 from simulator.sweeping.grid import POLICY
 from simulator.sweeping.runs import conduct
 
-_INTERRUPTED = 130
-"""Exit code."""
 _MOST_FAILURES = 5
 """That are told one by one."""
 _COLUMNS = (
@@ -56,11 +56,7 @@ def sweep(asked: AskedToSweep) -> None:
         InputError: The options, a cell, the directory or the cluster do not allow it.
         typer.Exit: With the exit code, when that is not 0.
     """
-    changes = list(asked.changes)
-    if asked.clients is not None:
-        changes.append(f"n_clients={asked.clients}")
-    if asked.seed is not None:
-        changes.append(f"seed={asked.seed}")
+    changes = changes_of(asked.changes, clients=asked.clients, seed=asked.seed)
     grid = grid_of(
         asked.scenario or DEFAULT,
         vary=asked.vary,
@@ -91,7 +87,7 @@ def sweep(asked: AskedToSweep) -> None:
                 f"interrupted; what was finished is in {directory}; the same command with "
                 f"--out {directory} goes on"
             )
-            raise typer.Exit(_INTERRUPTED) from None
+            raise typer.Exit(INTERRUPTED) from None
     _show(found, asked)
     if found.failures:
         _complain_of(found.failures)
