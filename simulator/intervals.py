@@ -8,6 +8,8 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+"""Standard deviations to either side that hold this share of a normal distribution."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

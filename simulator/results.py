@@ -8,7 +8,8 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from importlib import import_module
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -293,22 +294,32 @@ class RunResult:
             InputError: pandas is not installed.
         """
         columns = self.table(table)
-        try:
-            import pandas as pd  # noqa: PLC0415 - an extra that only this method needs
-        except ImportError:
-            raise InputError(
-                "to_pandas needs pandas: pip install 'thundering-herd[notebook]'"
-            ) from None
-        return pd.DataFrame(
+        pandas = the_pandas()
+        frame: pd.DataFrame = pandas.DataFrame(
             {
                 column.name: (
-                    pd.Categorical.from_codes(columns[column.name], pd.Index(column.labels))
+                    pandas.Categorical.from_codes(columns[column.name], pandas.Index(column.labels))
                     if column.labels
                     else columns[column.name]
                 )
                 for column in table_schema(table, self.scenario).columns
             }
         )
+        return frame
+
+
+def the_pandas() -> ModuleType:
+    """The package of data frames, an extra that only they need.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    try:
+        return import_module("pandas")
+    except ImportError:
+        raise InputError(
+            "to_pandas needs pandas: pip install 'thundering-herd[notebook]'"
+        ) from None
 
 
 def table_schema(name: str, scenario: Scenario) -> Schema:

@@ -1,14 +1,29 @@
-"""Runs of which only the summary is wanted, also in worker processes."""
+"""Runs that leave nothing on disk, also in worker processes."""
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from simulator.experiment import run
+from simulator.metrics import summarise
 from simulator.progress import unwatched
-from simulator.run_directory import SUMMARY
+from simulator.results import RunResult
 from simulator.scenario import Scenario
+
+
+def result_of(scenario: Scenario, *, engine: str) -> RunResult:
+    """Run a scenario once and keep nothing on disk.
+
+    Args:
+        scenario: What to run.
+        engine: How time passes: "live", "virtual" or "model".
+
+    Raises:
+        InputError: The scenario or the machine does not allow it.
+        RunFailedError: A process died.
+    """
+    with tempfile.TemporaryDirectory(prefix="herd-trial-") as directory:
+        return run(scenario, engine=engine, out=Path(directory) / "run", watch=unwatched)
 
 
 def summary_of(scenario: Scenario, *, engine: str) -> dict[str, Any]:
@@ -22,8 +37,4 @@ def summary_of(scenario: Scenario, *, engine: str) -> dict[str, Any]:
         InputError: The scenario or the machine does not allow it.
         RunFailedError: A process died.
     """
-    with tempfile.TemporaryDirectory(prefix="herd-trial-") as directory:
-        out = Path(directory) / "run"
-        run(scenario, engine=engine, out=out, watch=unwatched)
-        summary: dict[str, Any] = json.loads((out / SUMMARY).read_bytes())
-    return summary
+    return summarise(result_of(scenario, engine=engine))

@@ -1,10 +1,8 @@
 """Forecasts a storm that was recorded, and says how far off the forecast is."""
 
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +10,13 @@ from numpy.typing import NDArray
 
 from server_stub.config import ServerConfig
 from server_stub.outage import Outage, OutageKind
-from simulator.core.outcomes import Outcome
 from simulator.errors import InputError
-from simulator.experiment import run
 from simulator.metrics import summarise
-from simulator.results import RunResult, table_schema
+from simulator.metrics.episodes import end_of_observation, episodes_of
+from simulator.metrics.percentiles import percentile
+from simulator.results import RunResult
 from simulator.scenario import Scenario
+from simulator.trials import result_of
 
 METRICS = (
     "time_to_recovery_p50",
@@ -32,6 +31,8 @@ METRICS = (
 _SHARES = np.arange(0.05, 0.96, 0.05)
 """Of the way back at which the truth is held against the forecast's interval."""
 _ENGINES = ("model", "virtual")
+_KINDS = tuple(OutageKind)
+"""By their codes in recorded tables."""
 _LEAST = 2
 """Replications without which there is no interval."""
 
@@ -119,8 +120,7 @@ def backtest(
     summaries, curves = [], []
     for turn in range(1, replications + 1):
         seeded = scenario.model_copy(update={"seed": scenario.seed + turn})
-        with tempfile.TemporaryDirectory(prefix="herd-backtest-") as directory:
-            result = run(seeded, engine=engine, out=Path(directory) / "run")
+        result = result_of(seeded, engine=engine)
         summaries.append(summarise(result))
         curves.append(_way_back(result))
     truth = summarise(recorded)
@@ -134,14 +134,9 @@ def backtest(
 
 def scenario_to_forecast(recorded: RunResult, server: ServerConfig) -> Scenario:
     """The record's clients and outages, as these really happened, before another server."""
-    labels = next(
-        column.labels
-        for column in table_schema("outages", recorded.scenario).columns
-        if column.name == "kind"
-    )
     horizon = recorded.scenario.horizon
     outages = tuple(
-        _as_it_happened(recorded.scenario, int(index), labels[kind], starts_at, ends_at)
+        _as_it_happened(recorded.scenario, index, _KINDS[kind], starts_at, ends_at)
         for index, kind, starts_at, ends_at in zip(
             recorded.outages["outage"].tolist(),
             recorded.outages["kind"].tolist(),
@@ -157,31 +152,24 @@ def scenario_to_forecast(recorded: RunResult, server: ServerConfig) -> Scenario:
 
 
 def _as_it_happened(
-    scenario: Scenario, index: int, kind: str, starts_at: float, ends_at: float
+    scenario: Scenario, index: int, kind: OutageKind, starts_at: float, ends_at: float
 ) -> Outage:
     times: Mapping[str, Any] = {"starts_at": max(starts_at, 0.0), "down_for": ends_at - starts_at}
     of_schedule = [window for window in scenario.windows if window.index == index]
-    if kind == OutageKind.SERVER_LOST:
+    if kind is OutageKind.SERVER_LOST:
         # Nobody knows how it broke; that everybody knew at once is the nearest.
         return Outage(kind=OutageKind.CRASH, **times)
-    code = of_schedule[0].close_code if of_schedule and OutageKind(kind).says_goodbye else None
-    return Outage(kind=OutageKind(kind), close_code=code, **times)
+    code = of_schedule[0].close_code if of_schedule and kind.says_goodbye else None
+    return Outage(kind=kind, close_code=code, **times)
 
 
 def _way_back(result: RunResult) -> NDArray[np.float64]:
     """Seconds from the last outage's end until each of `_SHARES` of its clients was back."""
-    summary = summarise(result)
-    if not summary["n_episodes"]:
+    back_at = episodes_of(result, end_of_observation(result)).recovered_at
+    if not back_at.size:
         return np.full(_SHARES.size, np.inf)
-    attempts = result.attempts
-    connected = (attempts["outcome"] == Outcome.CONNECTED) & (attempts["episode"] > 0)
-    last = np.sort(attempts["ended_at"][connected])
-    wanted = np.ceil(_SHARES * summary["n_episodes"]).astype(int) - 1
     ends_at = float(result.outages["ends_at"].max(initial=0.0))
-    times = np.full(_SHARES.size, np.inf)
-    there = wanted < last.size
-    times[there] = last[wanted[there]] - ends_at
-    return times
+    return np.array([percentile(back_at, share) - ends_at for share in _SHARES])
 
 
 def _forecast(

@@ -21,6 +21,7 @@ from simulator.calibration.dials import Dials, dials_of, time_on_the_way
 from simulator.calibration.fitted import Fitted
 from simulator.calibration.line import Replay, contradictions, replay
 from simulator.errors import InputError
+from simulator.intervals import Z
 from simulator.results import RunResult
 
 _LEAST_IDLE = 8
@@ -33,8 +34,6 @@ _OUTLIER = 8.0
 """Times the median beyond which a latency is no service: of exponential services 0.4 % are."""
 _LONGER = 3.0
 """A dial that takes this many times as long as the usual one on an idle server has waited."""
-_Z = 1.959963984540054
-"""Of a standard normal, for 95 %."""
 
 
 def fit_run(result: RunResult, *, source: str) -> Fitted:
@@ -68,7 +67,7 @@ def fit_run(result: RunResult, *, source: str) -> Fitted:
     if n_busy >= _LEAST_BUSY:
         spans = [run[-1] - run[0] for run in busy]
         capacity = sum(run.size - 1 for run in busy) / max(float(sum(spans)), 1e-9)
-        error = _Z * (service_cv if service_cv is not None else 1.0) / math.sqrt(n_busy)
+        error = Z * (service_cv if service_cv is not None else 1.0) / math.sqrt(n_busy)
         low, high = capacity / (1 + error), capacity * (1 + error)
     else:
         n_busy, capacity = _fastest(dials)

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from simulator.calibration.fitted import Fitted
 from simulator.errors import InputError
+from simulator.intervals import Z
 
 _NEAR = 0.8
 """Share of the highest rates above which a bin belongs to the plateau."""
 _LEAST_BINS = 3
 """Bins of a plateau from which it counts as one."""
 _MOST_ROWS = 20_000_000
-_Z = 1.959963984540054
 _ALLOWED = (
     "allowed: a CSV of one column of timestamps, or of a time and a count; times as seconds or as "
     "ISO 8601"
@@ -54,7 +54,7 @@ def fit_incident(path: Path) -> Fitted:
         inside = inside[1:-1]
     capacity = float(inside.mean()) / counts.width
     is_plateau = inside.size >= _LEAST_BINS
-    error = _Z * math.sqrt(max(float(inside.sum()), 1.0)) / max(float(inside.sum()), 1.0)
+    error = Z * math.sqrt(max(float(inside.sum()), 1.0)) / max(float(inside.sum()), 1.0)
     remarks = ["Connects alone: workers, service time and queue cannot be told apart."]
     if not is_plateau:
         remarks.append("No plateau: this is the most the server was seen to do, not its limit.")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulator.errors import InputError, RunDirectoryError
+from simulator.errors import RunDirectoryError
+from simulator.results import the_pandas
 from simulator.run_directory import SCENARIO, write_json
 from simulator.sweeping.grid import Grid
 from simulator.sweeping.outcome import outcome_of
@@ -56,13 +57,8 @@ class Sweep:
         Raises:
             InputError: pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: PLC0415 - an extra that only this method needs
-        except ImportError:
-            raise InputError(
-                "to_pandas needs pandas: pip install 'thundering-herd[notebook]'"
-            ) from None
-        return pd.DataFrame(list(self.rows))
+        frame: pd.DataFrame = the_pandas().DataFrame(list(self.rows))
+        return frame
 
 
 class Record:
