@@ -10,7 +10,7 @@ from reports.wording import per_second, seconds
 from simulator.errors import InputError
 from simulator.plan_results import Advice, Capacity, CapacityNeeded, Evidence
 from simulator.planning.capacity import capacity_needed
-from simulator.planning.changes import capacities, enough_steps, value_of, with_steps
+from simulator.planning.changes import capacity_of, enough_steps, value_of, with_steps
 from simulator.planning.evidence import binding_goal
 from simulator.planning.floor import forbids, least_capacity
 from simulator.planning.objective import Goal
@@ -186,7 +186,7 @@ def _proposals(
         if policy is not None and policy.candidate.policy is not None:
             changes = (as_change(scenario, policy.candidate.policy), *changes)
             under = f" under {policy.candidate.words}"
-        reached = min(capacities(larger).values())
+        reached = capacity_of(larger)
         yield _Proposal(
             kind="capacity" if policy is None else "both",
             scenario=larger,

@@ -9,6 +9,7 @@ from simulator.errors import InputError
 from simulator.plan_results import Capacity, CapacityNeeded, Probe, Resource
 from simulator.planning.changes import (
     capacities,
+    capacity_of,
     capacity_steps,
     enough_steps,
     narrowest,
@@ -63,7 +64,7 @@ def capacity_needed(
     """
     if replaced_by is not None:
         scenario = scenario.with_policy(replaced_by)
-    today = min(capacities(scenario).values())
+    today = capacity_of(scenario)
     probes: dict[float, Probe] = {}
     seen_to_do: list[int] = []
 
@@ -96,7 +97,7 @@ def capacity_needed(
             raise
         found, settled = min(seen_to_do), False
     steps = {} if found is None else steps_for(found)
-    reached = None if found is None else min(capacities(with_steps(scenario, steps)).values())
+    reached = None if found is None else capacity_of(with_steps(scenario, steps))
     return CapacityNeeded(
         policy=label,
         needed=reached,
@@ -141,7 +142,7 @@ def _resource(runs: Runs, what: str, today: int, made: Callable[[int], Scenario]
     in_vain = not meets(today) and not meets(most)  # Another stage is in the way.
     needed = None if in_vain else smallest(meets, start=today, most=most, tolerance=_TOLERANCE)
     needed = _confirmed(runs, needed, made, most=most)
-    capacity = None if needed is None else min(capacities(made(needed)).values())
+    capacity = None if needed is None else capacity_of(made(needed))
     return Resource(
         what=what,
         today=today,
@@ -161,7 +162,7 @@ def _probe(runs: Runs, made: Callable[[], Scenario], *, x: float | None = None) 
         found = runs.judge(scenario)
     except InputError:
         return None
-    capacity = min(capacities(scenario).values())
+    capacity = capacity_of(scenario)
     return Probe(x=capacity if x is None else x, evidence=found)
 
 

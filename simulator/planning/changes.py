@@ -92,6 +92,11 @@ def capacities(scenario: Scenario) -> dict[str, float]:
     }
 
 
+def capacity_of(scenario: Scenario) -> float:
+    """Connects per second that the narrowest of them can take."""
+    return min(capacities(scenario).values())
+
+
 def narrowest(scenario: Scenario) -> str:
     """The stage that is passed with the least capacity; of equals the first."""
     found = capacities(scenario)

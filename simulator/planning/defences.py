@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from reports.wording import percent
 from server_stub.defences import Admission, RetryAfter
 from server_stub.outage import OutageKind
-from simulator.planning.changes import capacities, with_server
+from simulator.planning.changes import capacity_of, with_server
 from simulator.scenario import Scenario
 
 _WAITS = (2.0, 10.0)
@@ -27,7 +28,7 @@ class Defence:
 
 def defences(scenario: Scenario) -> Iterator[Defence]:
     """The defences that a scenario can be given; an engine may refuse some of them."""
-    capacity = min(capacities(scenario).values())
+    capacity = capacity_of(scenario)
     for seconds in _WAITS:
         yield Defence(
             words=f"Retry-After {seconds:g} s",
@@ -54,18 +55,32 @@ def defences(scenario: Scenario) -> Iterator[Defence]:
 
 def _shorter_queue(scenario: Scenario) -> Iterator[Defence]:
     """A queue in front of the nodes that nobody loses patience in."""
-    patience = [c.connect_timeout for c in scenario.cohorts if c.connect_timeout is not None]
-    if not patience:
-        return
-    server = scenario.server
-    per_node = min(server.own_capacity, scenario.capacity) / server.nodes
-    backlog = max(1, round(_PATIENCE_SHARE * min(patience) * per_node))
-    if backlog < server.backlog:
+    capacity = min(scenario.server.own_capacity, scenario.capacity)
+    backlog = queue_in_time(scenario, capacity)
+    if backlog is not None:
         yield Defence(
             words=f"a queue of {backlog:,} at each node",
             changes=(f"server.backlog={backlog}",),
             scenario=with_server(scenario, backlog=backlog),
         )
+
+
+def queue_in_time(scenario: Scenario, capacity: float) -> int | None:
+    """Places of a node's queue that is served before anybody's patience ends.
+
+    Args:
+        scenario: Whose clients.
+        capacity: Connects per second of all nodes.
+
+    Returns:
+        None if nobody's patience ends, or if today's queue is no longer.
+    """
+    patience = [c.connect_timeout for c in scenario.cohorts if c.connect_timeout is not None]
+    if not patience:
+        return None
+    server = scenario.server
+    backlog = max(1, round(_PATIENCE_SHARE * min(patience) * capacity / server.nodes))
+    return backlog if backlog < server.backlog else None
 
 
 def _drain(scenario: Scenario) -> Iterator[Defence]:
@@ -83,7 +98,7 @@ def _drain(scenario: Scenario) -> Iterator[Defence]:
         else:
             outages.append(outage)
     yield Defence(
-        words=f"connections drained over {_DRAIN_SHARE:.0%} of the outage".replace("%", " %"),
+        words=f"connections drained over {percent(_DRAIN_SHARE)} of the outage",
         changes=tuple(changes),
         scenario=scenario.model_copy(update={"outage": tuple(outages)}),
     )

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from simulator.planning.changes import capacities
+from simulator.planning.changes import capacity_of
 from simulator.planning.objective import Goal
 from simulator.scenario import Scenario
 
@@ -27,7 +27,7 @@ def forbids(goals: Iterable[Goal], scenario: Scenario) -> Goal | None:
         scenario: The herd and the server.
     """
     goals = list(goals)
-    capacity = min(capacities(scenario).values())
+    capacity = capacity_of(scenario)
     needed = {goal.text: _least_capacity(goal, scenario) for goal in goals}
     worst = max(goals, key=lambda goal: needed[goal.text])
     return worst if needed[worst.text] > capacity else None

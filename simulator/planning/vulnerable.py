@@ -10,12 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from reports.wording import percent
 from server_stub.work import Load, WorkConfig
 from simulator.core.backoff import Policy
 from simulator.errors import InputError
 from simulator.plan_results import Cell, Region, Remedy, State
 from simulator.planning.changes import (
     capacities,
+    capacity_of,
     capacity_steps,
     longest_outage,
     narrowest,
@@ -26,6 +28,7 @@ from simulator.planning.changes import (
     with_steps,
     with_time_after,
 )
+from simulator.planning.defences import queue_in_time
 from simulator.planning.runs import Runs
 from simulator.planning.scaling import scaled
 from simulator.scenario import Scenario
@@ -151,7 +154,7 @@ def _places(base: Scenario) -> Iterator[_Place]:
 
 
 def _long_enough(scenario: Scenario) -> Scenario:
-    floor = scenario.n_clients / min(capacities(scenario).values())
+    floor = scenario.n_clients / capacity_of(scenario)
     return with_time_after(scenario, max(_LEAST_AFTER, _FLOORS * floor))
 
 
@@ -198,23 +201,24 @@ def _changes(stuck: Scenario) -> Iterator[tuple[str, Scenario]]:
         )
     jittered = Policy(base=1.0, cap=30.0, jitter="full")
     yield "exponential backoff 1 to 30 s with full jitter", stuck.with_policy(jittered)
-    patience = [c.connect_timeout for c in stuck.cohorts if c.connect_timeout is not None]
-    capacity = min(capacities(stuck).values())
-    if patience:
-        backlog = max(1, round(0.5 * min(patience) * capacity / server.nodes))
-        if backlog < server.backlog:
-            yield (
-                f"a queue of {backlog:,} instead of {server.backlog:,}, which is served before "
-                "anybody's patience ends",
-                with_server(stuck, backlog=backlog),
-            )
+    capacity = capacity_of(stuck)
+    backlog = queue_in_time(stuck, capacity)
+    if backlog is not None:
+        yield (
+            f"a queue of {backlog:,} instead of {server.backlog:,}, which is served before "
+            "anybody's patience ends",
+            with_server(stuck, backlog=backlog),
+        )
+    if any(cohort.connect_timeout is not None for cohort in stuck.cohorts):
         yield "clients with four times the patience", _more_patient(stuck, 4.0)
     for factor in (2, 4):
         more = with_steps(stuck, capacity_steps(stuck, factor * capacity))
         yield f"{factor} times the capacity", more
     for part in (0.5, 0.25):
-        held = f"{1 - part:.0%}".replace("%", " %")
-        yield f"{held} of the clients held back", with_clients(stuck, part * stuck.n_clients)
+        yield (
+            f"{percent(1 - part)} of the clients held back",
+            with_clients(stuck, part * stuck.n_clients),
+        )
 
 
 def _more_patient(scenario: Scenario, factor: float) -> Scenario:
