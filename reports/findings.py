@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.reading import Summary, is_told_late, value_of
+from reports.reading import WASTEFUL, Summary, is_told_late, value_of
 from reports.wording import per_second, percent, seconds, times
 from simulator.metrics.bunching import overload_time, tightest_bunch
 from simulator.results import RunResult
 
 _MANY = 0.5
 """Of the clients that lost their connection: from so many in one bunch on it is a herd."""
-_WASTE = 0.05
-"""Of the services; what is less is no finding."""
 _SLOW_TO_NOTICE = 2.0
 """Seconds from which on detection is part of the outage for those who wait."""
 _LONG_TAIL = 1.5
@@ -121,7 +119,7 @@ def _lockstep(result: RunResult, summary: Summary) -> Iterator[Finding]:
 
 def _waste(result: RunResult, summary: Summary) -> Iterator[Finding]:
     share = value_of(summary, "wasted_share")
-    if share >= _WASTE:
+    if share >= WASTEFUL:
         yield Finding(
             text=f"{percent(share)} of the service at the narrowest stage went to clients that had "
             "already given up on it.",

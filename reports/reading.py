@@ -13,6 +13,9 @@ LEVEL = 1.1
 NOTABLE = 1.5
 """From this ratio on, another policy's higher peak is worth a word."""
 
+WASTEFUL = 0.05
+"""Share of the services from which on it is worth a word that their clients had left."""
+
 
 def value_of(summary: Summary, metric: str) -> Any:  # noqa: ANN401 - a metric is a number or a word
     """A metric; infinite for never, NaN for not measured."""

@@ -42,8 +42,6 @@ class _OrWord:
 
 Seconds = Annotated[float, Field(ge=0, strict=True)]
 PositiveSeconds = Annotated[float, Field(gt=0, strict=True)]
-Instant = Annotated[float, Field(strict=True)]
-"""Seconds on the run's clock; t = 0 is when the whole fleet is connected."""
 PositiveCount = Annotated[int, Field(gt=0, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]

@@ -60,8 +60,3 @@ class Load(Settings):
             if self.stage != HANDSHAKE:
                 raise ValueError("stage needs a rate or per_connection")
         return self
-
-    @property
-    def is_any(self) -> bool:
-        """Is there any?"""
-        return self.rate is not None or self.per_connection is not None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from reports.decision import Decision, Kind
 from reports.page.content import Fact
-from reports.reading import Summary, time_back, value_of
+from reports.reading import WASTEFUL, Summary, time_back, value_of
 from reports.repeating import scenario_argument
 from reports.trust import verdict_in_words
 from reports.wording import per_second, percent, seconds, times
@@ -13,8 +13,6 @@ from simulator.core.outcomes import Outcome
 from simulator.intervals import wilson
 from simulator.results import RunResult
 
-_WASTE = 0.05
-"""Of the services: from here on it matters whether a server notices who has left."""
 _GRAVITY = ("ok", "strained", "saturated")
 
 
@@ -120,7 +118,7 @@ def _assumption(
             "the load that it really carries.",
         )
     wasted = max(_finite(value_of(summary, "wasted_share")) for summary in summaries.values())
-    if result.scenario.server.abandoned == "serve" and wasted >= _WASTE:
+    if result.scenario.server.abandoned == "serve" and wasted >= WASTEFUL:
         return Fact(
             term=term,
             value="a server that notices who has left",

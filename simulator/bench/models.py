@@ -9,8 +9,6 @@ from simulator.bench.processes import output_of
 
 SIZES = (100_000, 1_000_000)
 """Clients of the storms that are measured."""
-LARGEST = 10_000_000
-"""Clients of one that is measured on request: it takes a minute and some 600 MB."""
 SIMPY_SIZE = 100_000
 """Clients of the storm that SimPy runs as well."""
 ACCEPTED_RATE = 6e6

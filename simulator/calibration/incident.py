@@ -29,8 +29,6 @@ _ALLOWED = (
 class Counts:
     """Connects per bin of time."""
 
-    starts_at: float
-    """Seconds, on the file's own clock."""
     width: float
     """Seconds of a bin."""
     n: NDArray[np.float64]
@@ -110,7 +108,7 @@ def read_counts(path: Path) -> Counts:
     filled[np.round((at - at[0]) / width).astype(int)] = n
     if not filled.any():
         raise InputError(f"{path}: no connects in it; {_ALLOWED}")
-    return Counts(starts_at=float(at[0]), width=width, n=filled)
+    return Counts(width=width, n=filled)
 
 
 def _binned(path: Path, at: NDArray[np.float64]) -> Counts:
@@ -118,7 +116,7 @@ def _binned(path: Path, at: NDArray[np.float64]) -> Counts:
     if at[-1] - at[0] < 2 * width:
         raise InputError(f"{path}: timestamps within {at[-1] - at[0]:g} s; allowed: 2 s or more")
     n = np.bincount((at - at[0]).astype(np.int64)).astype(np.float64)
-    return Counts(starts_at=float(at[0]), width=width, n=n)
+    return Counts(width=width, n=n)
 
 
 def _rows(path: Path) -> Iterator[tuple[float, ...]]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 from reports.wording import listed, per_second, percent, seconds
 from simulator.plan_results import (
-    Advice,
     Capacity,
     Edge,
     Evidence,
@@ -150,14 +149,6 @@ def region_in_words(region: Region) -> Iterator[str]:
     if region.remedies:
         out = "; ".join(works) if works else "nothing that was tried"
         yield f"At {region.at}, what gets it out: {out}."
-
-
-def shortfall(advice: Advice, plan: PlanResult) -> str:
-    """Of objectives that nothing meets: which one stands in the way, and how near one can get."""
-    text = advice.binding_objective or ""
-    metric = plan.limits[text][0]
-    near = value_in_words(metric, advice.nearest)
-    return f"Nothing that was tried meets {text}; the nearest is {near}."
 
 
 def assumptions(
